@@ -47,7 +47,9 @@ def test_nothing_is_shared(upload: UploadService, path: str) -> None:
     ],
 )
 def test_no_address(upload: UploadService, method: str, path: str) -> None:
-    """An address that takes only preflights gets 404, or 400 for its key, but never 405."""
+    """At an address that takes only preflights, any other request gets 404, or 400 for an invalid
+    key, but never 405.
+    """
     assert upload.request(method, path).status_code in {400, 404}
 
 

@@ -124,7 +124,7 @@ def test_encodings(upload: UploadService) -> None:
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "5, 5", "9" * 16, "\uff10"])
 def test_odd_lengths(upload: UploadService, length: str) -> None:
-    """A Content-Length that is not a plain number is malformed."""
+    """A Content-Length that is not a plain number, or that has too many digits, is malformed."""
     assert denied(ask(upload, length=length))[:2] == (400, "malformed-request")
 
 
@@ -170,7 +170,9 @@ def test_forms_type(upload: UploadService, content_type: str, status: int, slug:
 
 
 def test_form_that_no_files_could_fill(upload: UploadService) -> None:
-    """A form over 1 MiB longer than the most files of the largest size gets 413 before its body."""
+    """A form gets 413 before its body if it is over 1 MiB larger than the largest allowed files of
+    a form together.
+    """
     upload = upload.restarted(max_file_bytes=1000)
     path = "/v1/files/default"
     longest = 1000 * upload.settings.max_form_files + (1 << 20)

@@ -273,7 +273,9 @@ def test_a_part_that_cannot_be_seen(
 def test_a_complete_upload_is_remembered(
     service: UploadService, sweep_uploads: SweepUploads
 ) -> None:
-    """The row of a complete upload stays for an upload's period, for requests of the client."""
+    """The row of a complete upload stays as long as an idle upload would, for requests of the
+    client.
+    """
     begun = time.time()
     upload, _ = made(service, file=new_file("done.bin"))
     sweep_uploads(begun + EXPIRY - 1)

@@ -32,7 +32,9 @@ def allowance(**changes: int | None) -> Allowance:
 def test_what_fits(
     changes: dict[str, int | None], charged: dict[str, int], needed: tuple[int, int]
 ) -> None:
-    """A change may fill a quota exactly; a change that adds nothing passes even above the quota."""
+    """A change may fill a quota exactly. A change that adds nothing to a quota passes even above
+    this quota.
+    """
     allowance(**changes).require(Counter(charged), *needed)
 
 
@@ -41,7 +43,9 @@ def test_what_fits(
     [({}, (91, 1)), ({}, (1, 10)), ({"bytes": 40, "files": 4}, (51, 1)), ({"files": 9}, (1, 1))],
 )
 def test_what_does_not_fit(charged: dict[str, int], needed: tuple[int, int]) -> None:
-    """A refusal for one byte or file too many states all six numbers. Charges count as used."""
+    """A refusal for one byte or one file above the limit states all six numbers. Charges count as
+    used.
+    """
     with pytest.raises(QuotaExceeded) as caught:
         allowance().require(Counter(charged), *needed)
     assert caught.value.numbers == {
@@ -120,5 +124,5 @@ def test_what_bodies_under_way_still_take() -> None:
     [(0, 3_600_000), ((1 << 20) - 1, 3_600_000), (1 << 20, 3_601_000), (10 << 20, 3_610_000)],
 )
 def test_when_a_reservation_lapses(size: int, milliseconds: int) -> None:
-    """A reservation expires after one hour and one second for each MiB."""
+    """A reservation expires after one hour, plus one second for each full MiB of its size."""
     assert lapses_at(1_000, size) == 1_000 + milliseconds

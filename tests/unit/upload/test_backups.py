@@ -87,7 +87,7 @@ def test_uploads_without_bytes(upload: UploadService, tmp_path: Path) -> None:
 def test_uploads_that_end_meanwhile(
     upload: UploadService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    """An upload that ends before its bytes are copied is not in the backup."""
+    """If an upload ends before its bytes are copied, the backup has no partial upload of it."""
     ended, stays = under_way(upload, b"ended"), under_way(upload, b"stays")
     waiting = f"{ended}-1-2"
     (upload.settings.resumable_folder / waiting).write_bytes(b"slice")

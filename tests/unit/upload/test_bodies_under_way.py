@@ -96,7 +96,9 @@ def test_what_has_come(gateway: Gateway) -> None:
 
 
 def test_what_is_really_there(gateway: Gateway) -> None:
-    """Only the bytes of a file count, and not whole disk blocks, holes or the targets of links."""
+    """Only the bytes of a file count, and not whole disk blocks, holes or the targets of symbolic
+    links.
+    """
     gateway.admit()
     gateway.looks()
     gateway.spools("1", 10)
@@ -105,7 +107,7 @@ def test_what_is_really_there(gateway: Gateway) -> None:
     os.truncate(hole, MIB)
     gateway.spools("../outside", 65_536)
     (gateway.spool / "3").symlink_to(gateway.spool.parent / "outside")
-    # The link may use some bytes, but its target does not belong to a body.
+    # The symbolic link may use some bytes, but its target does not belong to a body.
     assert MIB - 1000 < gateway.looks() <= MIB - 10
 
 

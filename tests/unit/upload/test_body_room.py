@@ -260,7 +260,7 @@ def test_a_ticket_for_one_file_reserves_one(cramped: Cramped) -> None:
 
 
 def test_forms_of_a_ticket_reserve_its_bytes(cramped: Cramped) -> None:
-    """A ticket for one file admits concurrent slices, up to the size of one file."""
+    """A ticket for one file admits concurrent forms that together have the size of one file."""
     ticket = cramped.ticket(max_file_bytes=10 * MIB)
     assert cramped.ask_by_ticket(ticket, 5 * MIB, form=True).status_code == 204
     assert cramped.ask_by_ticket(ticket, 5 * MIB, form=True).status_code == 204
@@ -277,7 +277,9 @@ def taken_class(cramped: Cramped) -> int | None:
 
 
 def test_the_class_holds_the_limit(cramped: Cramped) -> None:
-    """A body without a length reserves the smallest class that covers its smallest limit."""
+    """A body without a length reserves the smallest body class that covers the largest allowed
+    file.
+    """
     cramped.limit(max_file_bytes=1000)
     cramped.ask(None)
     assert taken_class(cramped) == 1024

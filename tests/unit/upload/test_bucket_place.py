@@ -132,7 +132,9 @@ def test_what_is_signed(url: str, endpoint: str, host: str, base: str) -> None:
     ],
 )
 def test_what_is_refused(url: str) -> None:
-    """The service and the gateway refuse a bad URL, with an example and without a secret."""
+    """The service and the gateway refuse a bad URL. The service's error has an example and no
+    secret.
+    """
     with pytest.raises(ValueError, match="s3://bucket/prefix") as refused:
         parse_bucket_place(url)
     assert "secret" not in str(refused.value)

@@ -82,7 +82,9 @@ def test_both_ways(service: UploadService, objects: HourlyStore, *, read_all: bo
 
 
 def test_uploads_under_way(upload: UploadService, service: UploadService) -> None:
-    """The check skips a recent rowless blob, by the age of its file or by the time in its name."""
+    """The check skips a young rowless blob. The age is that of the blob's file, or follows from
+    the time in the blob's name.
+    """
     for one in (upload, service):
         one.store.put(BlobName("demo", uuid7_hex()), b"x")
         (found,) = one.store.blobs()

@@ -164,7 +164,9 @@ def test_who_answered() -> None:
 
 
 def test_listeners() -> None:
-    """A live connection's time counts in no duration and no tenant's share; 101 is a success."""
+    """A live connection's time counts in no duration and no tenant's share. The status 101 counts
+    as a success.
+    """
     counted = Counted()
     for code in ("101", "200"):
         text = line(operation="live", code=code, who="acme/ada").strip().replace(b"0.002", b"7200")
@@ -312,7 +314,8 @@ def test_reservations_end_with_their_requests(tmp_path: Path) -> None:
     collector.step()
     collector.step()
     assert told == [["one", "two", "three"]]
-    # Lines of the door count no requests: the gateway that the client uses counts them.
+    # A line of the replica door counts no request, because the gateway that the client uses counts
+    # it.
     assert page(tmp_path).sum("wharf_collector_lines_total") == 3
 
 
@@ -338,7 +341,7 @@ def test_a_gateway_that_began(tmp_path: Path) -> None:
 
 
 def test_lines_of_gateways_of_the_releases_before() -> None:
-    """Lines of earlier releases without the last fields are counted as before."""
+    """Lines of earlier releases, which lack the last fields, can still be parsed."""
     fields = line().strip(b"\n").split(b"\t")
     for known in (12, 14):
         found = parse(b"\t".join(fields[:known]))

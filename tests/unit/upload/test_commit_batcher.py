@@ -51,7 +51,9 @@ def test_waits_for_all_that_are_coming() -> None:
 
 
 def test_not_for_long() -> None:
-    """A leader waits only as long as its patience for a late upload, which may still arrive."""
+    """A leader waits for a late upload no longer than its patience. The late upload may arrive
+    later.
+    """
     batcher = CommitBatcher(0.001)
     announced, may_come, came = (threading.Event() for _ in range(3))
 
@@ -72,7 +74,7 @@ def test_not_for_long() -> None:
 
 
 def test_coming_without_a_leader_is_nothing() -> None:
-    """An arrival without a leader, or a second arrival, has no effect."""
+    """An arrival without a leader or without an announcement has no effect."""
     batcher = CommitBatcher(FOR_EVER)
     batcher.arrived()
     batcher.announce()

@@ -45,7 +45,7 @@ def test_safe_names_arrive_unchanged(name: str) -> None:
 
 
 def test_a_plain_name_has_no_extended_form() -> None:
-    """An ASCII name is sent once."""
+    """A safe ASCII name is sent in one form only."""
     assert content_disposition("inline", "a b.txt") == 'inline; filename="a b.txt"'
 
 

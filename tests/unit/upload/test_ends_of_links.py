@@ -1,4 +1,4 @@
-"""Tests that a signed link shows no more than its maker may read at that moment."""
+"""Tests that a signed link shows only what its maker may read when the link is used."""
 
 from __future__ import annotations
 
@@ -163,9 +163,11 @@ def older(upload: UploadService, path: str, members: int) -> str:
 
 
 def test_a_link_of_an_older_release_goes_on(stored: UploadService) -> None:
-    """A link of an earlier release without a maker ignores the feed of revocations.
+    """A link that an earlier release signed without a maker works until the key is rotated. The
+    feed has no influence on it.
 
-    A link without a row ignores the end of its listed link. A rotation of the key ends both kinds.
+    A link that was signed with a maker, but without a row, works although the row of the original
+    link is removed. It ends when its maker may not read.
     """
     path = made(stored, FILE)
     without_maker, without_row = older(stored, path, 7), older(stored, path, 8)

@@ -35,7 +35,7 @@ def refusal(cursor: Cursor, seconds: float | None = None) -> Problem:
 
 @given(NUMBERS, st.sampled_from([None, 0, 2 * DAY, 100 * DAY]))
 def test_what_was_written_is_read(number: int, seconds: float | None) -> None:
-    """Each number is read back from its cursor, for any time of the update."""
+    """Each number is read back from its cursor, no matter when the installation was updated."""
     same = cursors(seconds)
     assert same.read("demo", same.write("demo", number), "after") == number
 
@@ -103,7 +103,9 @@ def test_zero_is_the_beginning_for_ever(seconds: float | None) -> None:
 
 
 def test_numbers_are_given_on_the_first_day_only() -> None:
-    """Pages give numbers for a day after the update, or half of a shorter `WHARF_EVENT_SECONDS`."""
+    """For a day after the update, or half of a shorter `WHARF_EVENT_SECONDS`, pages show numbers
+    in place of cursors.
+    """
     assert cursors(DAY - 1).write("demo", 41) == 41
     assert cursors(DAY).write("demo", 41) == cursor_of("demo", 41)
     assert cursors(1799, 3600).write("demo", 41) == 41

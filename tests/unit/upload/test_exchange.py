@@ -73,5 +73,5 @@ def test_cut_body() -> None:
 
 
 def test_empty_header_is_absent() -> None:
-    """An empty header field counts as missing."""
+    """`header` returns None for an empty header field."""
     assert exchange(HTTP_IF_MATCH="").header("IF_MATCH") is None

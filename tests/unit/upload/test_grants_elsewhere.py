@@ -250,7 +250,7 @@ def opens(world: UploadService, path: str) -> bool:
 
 @pytest.mark.parametrize("by_token", [True, False])
 def test_links_end_with_their_makers_reach(world: UploadService, *, by_token: bool) -> None:
-    """A link shows what its maker may read at the time, and less if the maker later reads less."""
+    """A link shows only what its maker may read when the link is used."""
     maker = of_grants(world, OWN, subject="maker") if by_token else of_everything(world, "maker")
     links = [link(maker, key=INSIDE), link(maker, prefix=FOLDER) + "a.txt"]
     if not by_token:

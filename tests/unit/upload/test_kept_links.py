@@ -249,7 +249,7 @@ def test_a_link_that_is_not_listed(stored: UploadService) -> None:
 
 
 def test_a_link_too_many(stored: UploadService) -> None:
-    """A link too many is refused with the limit and advice, until another link is ended."""
+    """A link above the limit is refused with the limit and advice, until another link is ended."""
     stored = stored.restarted(tenant_max_links=1)
     made = post(stored)
     reply = ask(stored, "POST", "/v1/links", {"bucket": "default", "key": KEY})
@@ -292,7 +292,7 @@ def test_a_link_whose_maker_may_not_read(stored: UploadService) -> None:
 def test_a_link_goes_on_while_the_database_is_away(
     stored: UploadService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While the database is away, the gateway's question about a link gets 503."""
+    """While the database is unavailable, the gateway's question about a link gets 503."""
     made = post(stored)
     assert shows(stored, made.path)
 

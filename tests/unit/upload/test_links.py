@@ -233,7 +233,7 @@ def test_keys_are_remembered_for_a_moment() -> None:
 
 
 def test_keys_outlive_the_database() -> None:
-    """While the database is away a known key is used, and an unknown one raises an error."""
+    """While the database is unavailable, a known key is used. An unknown key raises an error."""
     source, clock = Source(), Clock()
     keys = LinkKeys(source, clock=clock)
     keys.find("acme")

@@ -63,7 +63,7 @@ class Spooled:
 
     @property
     def variables(self) -> dict[str, str]:
-        """Return the variables that the gateway sends to the receiver with the request."""
+        """Return the variables that the gateway sends to the stream server with the request."""
         fields = {
             f"HTTP_{name.upper().replace('-', '_')}": text for name, text in self.headers.items()
         }
@@ -100,13 +100,13 @@ def handed_over(reply: TestResponse) -> bool:
 
 @pytest.fixture
 def receiver(upload: UploadService) -> Iterator[ReceiverClient]:
-    """Yield the receiver of the service."""
+    """Yield a client of the service's stream server."""
     with receiving(upload) as found:
         yield found
 
 
 def finished(receiver: ReceiverClient, spooled: Spooled) -> Answer:
-    """Return the receiver's response to the handed-over request."""
+    """Return the stream server's response to the handed-over request."""
     return answer_of(receiver.send(packet_of(spooled.variables)))
 
 
@@ -134,7 +134,9 @@ def test_all_spooled_files_for_an_object_store_are_handed_over(upload: UploadSer
 
 
 def test_forms_of_many_files_are_handed_over(upload: UploadService) -> None:
-    """A form of many files, which are all synced, is handed over before any file is stored."""
+    """A form of many files is handed over before any file is stored, because each file needs an
+    fsync.
+    """
     names = [f"{number}.txt" for number in range(BRIEF_FILES + 1)]
     assert handed_over(form(upload, *names).ask())
     assert not upload.blobs()
@@ -187,7 +189,7 @@ def test_handed_over_is_charged_once(
 
 
 def test_a_body_that_was_not_admitted(upload: UploadService, receiver: ReceiverClient) -> None:
-    """The receiver refuses a spooled body without an admission."""
+    """The stream server refuses a spooled body without an admission."""
     spooled = put(upload, "a", LONG)
     spooled.environ["ADMISSION"] = ""
     assert finished(receiver, spooled).status == 401
@@ -316,7 +318,7 @@ class Spans:
 
 
 def test_a_span_lasts_until_the_work_is_done(upload: UploadService, tmp_path: Path) -> None:
-    """A handed-over request is one span of the receiver, with its wait and its work."""
+    """A handed-over request is one span of the stream server, with its wait and its work."""
     spans = Spans()
     server = ResumableServer(
         upload.app.resumable_routes,

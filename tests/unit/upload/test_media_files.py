@@ -88,7 +88,7 @@ def test_sound_alone(
     ],
 )
 def test_quicktime_without_a_first_box(data: bytes, media_type: str) -> None:
-    """A QuickTime file may begin with any box that another known box follows."""
+    """A QuickTime file may begin with a film box, or with another known box before a known box."""
     assert type_of(data) == media_type
 
 

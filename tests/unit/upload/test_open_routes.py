@@ -112,7 +112,7 @@ def test_every_other_route_refuses_a_request_without_a_token(flask_app: Flask) -
 def test_every_other_route_refuses_a_token_that_listens(
     upload: UploadService, flask_app: Flask
 ) -> None:
-    """A token for the live channel, with any scopes, opens no route of the API."""
+    """A token for the live channel opens no route of the API, even with all scopes."""
     scope = "files:read files:write files:delete buckets:admin events:read tenants:admin"
     token = upload.issuer.token(aud="live", scope=scope)
     fields = {"Authorization": f"Bearer {token}"}

@@ -116,7 +116,9 @@ def test_answers_are_remembered_for_a_moment(buckets: Buckets) -> None:
 
 
 def test_an_outage(buckets: Buckets) -> None:
-    """While the database is away, cached permissions stay valid, and no other origin is allowed."""
+    """While the database is unavailable, cached permissions stay valid, and no other origin is
+    allowed.
+    """
     clock = Clock()
     origins = Origins(buckets, clock=clock)
     assert origins.allows("acme", "one", GOOD)

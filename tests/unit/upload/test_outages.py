@@ -1,4 +1,4 @@
-"""Tests of the circuit breaker, which decides which callers query a database that is away."""
+"""Tests of the circuit breaker, which decides which callers query an unavailable database."""
 
 from __future__ import annotations
 

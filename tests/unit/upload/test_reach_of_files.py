@@ -89,7 +89,9 @@ def test_what_is_outside_is_absent(
 def test_what_a_body_names_outside_is_absent(
     stored: UploadService, method: str, path: str, body: dict[str, object]
 ) -> None:
-    """A move from a key outside, and a link to it, get the response of an absent file."""
+    """A move from a key outside the grants, and a link to this key, get the response of an absent
+    file.
+    """
     me = narrowed(stored, "read,write,delete,list:default/users/me/")
     answers = [
         seen(me.ask(method, path, renamed(body, key)))
@@ -141,7 +143,7 @@ def test_pages_of_other_origins_learn_no_buckets(stored: UploadService) -> None:
     assert reply.headers["Access-Control-Allow-Origin"] == "https://app.test"
 
 
-#: The actions that each operation needs: it works with all of them, and not without any one.
+#: The actions that each operation needs. If one of them is missing, the operation is refused.
 NEEDS = [
     pytest.param("GET", "/v1/files/default/users/me/a.txt", None, "read", id="download"),
     pytest.param("GET", "/v1/files/default/users/me/a.txt?w=64", None, "read", id="picture"),

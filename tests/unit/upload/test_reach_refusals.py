@@ -143,7 +143,9 @@ def test_a_move_needs_the_scope_of_deletions_for_who_has_grants() -> None:
     ],
 )
 def test_a_ticket_that_reaches_nothing(prefix: str | None, granted: str, expected: Missing) -> None:
-    """If ticket and maker's grants have no common key, the missing grant is the ticket's prefix."""
+    """If a ticket and its maker's grants have no common key, the refusal names a grant for the
+    ticket's prefix.
+    """
     ticket = None if prefix is None else Ticket(bucket="default", prefix=prefix)
     caller = principal(granted, ticket=ticket)
     assert refusal(lambda: reach.require_upload(caller, "default")) == expected

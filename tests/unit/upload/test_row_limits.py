@@ -22,7 +22,7 @@ def told(reply: TestResponse) -> tuple[int, str]:
 
 
 def test_buckets(upload: UploadService) -> None:
-    """A bucket too many gets 409 with the limit, and existing buckets can still be changed."""
+    """A bucket above the limit gets 409 with the limit. Existing buckets can still be changed."""
     upload = upload.restarted(tenant_max_buckets=1)
     assert upload.request("PUT", "/v1/buckets/photos").status_code == 201
     refused = upload.request("PUT", "/v1/buckets/videos")
@@ -33,7 +33,7 @@ def test_buckets(upload: UploadService) -> None:
 
 
 def test_open_uploads(upload: UploadService) -> None:
-    """An upload too many gets 409 and leaves no file, until another upload has ended."""
+    """An upload above the limit gets 409 and leaves no file, until another upload has ended."""
     upload = upload.restarted(tenant_max_open_uploads=1)
     caller = of_everything(upload)
     fields = {**TUS, "Upload-Length": "5", **metadata_of(bucket="default", key="a")}
@@ -47,7 +47,9 @@ def test_open_uploads(upload: UploadService) -> None:
 
 
 def test_idempotency_keys(upload: UploadService) -> None:
-    """One Idempotency-Key too many gets 429 with the wait; a repeated key gets its response."""
+    """A new Idempotency-Key above the limit gets 429 with the wait. A repeated key gets the
+    response of its first request.
+    """
     upload = upload.restarted(tenant_max_idempotency_keys=1, idempotency_seconds=90)
     assert upload.put("a", b"1", {"Idempotency-Key": "one"}).status_code == 201
     refused = upload.put("b", b"1", {"Idempotency-Key": "two"})

@@ -105,7 +105,8 @@ def test_what_cannot_be_decoded_is_refused(name: str, fault: str) -> None:
         )
 
 
-# Charsets by the names that senders use, each with a name and the codec that reads it.
+# The names of charsets that senders use, each with the codec that reads the charset, and a file
+# name in the charset.
 CHARSETS = [
     *((label, "utf-8", "日本 ü") for label in ("utf-8", "utf8", "unicode-1-1-utf-8")),
     *((label, "gb18030", "朱镕基 €") for label in ("gb2312", "gbk", "x-gbk", "cp936", "gb18030")),

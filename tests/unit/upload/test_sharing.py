@@ -96,8 +96,8 @@ def test_an_end_is_never_kept(upload: UploadService) -> None:
 
 
 def test_an_outage(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While the database is away, a good link gets 503, so that the gateway uses its cache, and a
-    bad, expired or suspended link is refused as usual without waiting.
+    """While the database is unavailable, a good link gets 503, so that the gateway uses its cache.
+    A bad, expired or suspended link is refused as usual without waiting.
     """
     upload.put("a", b"x")
     good, short = link(upload, key="a"), link(upload, key="a", expires_in=1)

@@ -102,7 +102,9 @@ def test_a_large_printable_bitmap_is_a_picture() -> None:
 
 @pytest.mark.parametrize("first", ["A", "d", "<", '"', "7", "\u044f"])
 def test_wide_text_is_no_sound(first: str) -> None:
-    """UTF-16 text of any length is text, although its mark also begins a frame of sound."""
+    """UTF-16 text of any length is text, although its byte order mark also begins a frame of
+    sound.
+    """
     for length in range(20, 2400, 2):
         text = (first + "ello World, this is text. " * 100)[: length // 2]
         for encoding in ("utf-16-le", "utf-16-be"):
@@ -166,7 +168,7 @@ def test_a_short_word_alone_is_no_format(word: bytes) -> None:
     ],
 )  # fmt: skip
 def test_evidence(head: bytes, media_type: str) -> None:
-    """A short signature makes a format only if the fields after it are plausible."""
+    """A short signature counts only if the fields after it are plausible for its format."""
     assert sniff(head, complete=True) == media_type
 
 
@@ -208,5 +210,5 @@ def frames(header: bytes, size: int, count: int = 3) -> bytes:
     ],
 )
 def test_frames_follow_one_another(stream: bytes, media_type: str) -> None:
-    """A stream is recognized if a next frame begins where the first one ends."""
+    """A stream is recognized if the next frame, or the end of the file, follows the first frame."""
     assert sniff(stream, complete=True) == media_type

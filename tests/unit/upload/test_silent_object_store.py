@@ -160,7 +160,9 @@ def test_an_object_of_no_length(store: TimedStore, talker: Talker) -> None:
 
 
 def test_404_to_bytes(store: TimedStore, talker: Talker) -> None:
-    """A 404 for sent bytes is no missing blob, because a mover treats a missing blob as deleted."""
+    """A 404 for sent bytes does not count as a missing blob, because a mover treats a missing blob
+    as deleted.
+    """
     talker.answer = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
     with pytest.raises(StoreUnavailable, match="no longer exists"):
         put(store)

@@ -198,7 +198,9 @@ def test_leftovers_expire(upload: UploadService) -> None:
 
 
 def test_an_expired_file_begins_anew(upload: UploadService) -> None:
-    """A slice after its file has expired starts a new file without the earlier slices."""
+    """A slice that arrives after its file has expired starts a new file without the earlier
+    slices.
+    """
     sliced = Sliced(upload)
     for index in (0, 2):
         sliced.send(index)

@@ -47,7 +47,7 @@ def test_a_lost_file_begins_anew(upload: UploadService) -> None:
 
 
 class _Hooked:
-    """Records of uploads that call the test right after the removal of an upload."""
+    """Records of uploads that call the test immediately after the removal of an upload."""
 
     def __init__(self, uploads: UploadRecords, after: Any) -> None:
         self._uploads, self._after = uploads, after

@@ -1,4 +1,4 @@
-"""Tests that a spool from which nothing can be linked is reported at startup."""
+"""Tests that a spool whose files cannot get a hard link in staging is reported at startup."""
 
 from __future__ import annotations
 

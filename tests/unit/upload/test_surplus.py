@@ -13,7 +13,7 @@ from wharf_upload.database.surplus import Surplus
 
 
 class Looks:
-    """A database, and a function that drops rows of it."""
+    """A stand-in for a database, with a function that drops the database's rows."""
 
     def __init__(self, most: int | None) -> None:
         self.dropped: list[tuple[str, int]] = []

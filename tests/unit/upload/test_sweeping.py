@@ -316,7 +316,9 @@ def test_everything_of_a_purged_tenant_goes(upload: UploadService) -> None:
 
 
 def test_ticket_uses_are_kept_long_enough(upload: UploadService) -> None:
-    """A ticket's count stays for a lease after the end of the last ticket that can share it."""
+    """A ticket's count stays for a lease after the end of the last ticket that can share the
+    count.
+    """
     expires = 1_900_000_000
     use = TicketUse(id="t", max_files=5, expires_at=1000 * expires)
     upload.records.write(Write(files=(new_file("a.txt"),), ticket=use))

@@ -165,7 +165,7 @@ def test_the_command_walks_everything(upload: UploadService, store: HourlyStore)
 
 
 def test_a_mark_from_the_future(upload: UploadService, store: HourlyStore) -> None:
-    """A mark in the future, which a wrong clock has set, keeps nothing from being swept."""
+    """A swept hour in the future, which a wrong clock has stored, does not prevent a sweep."""
     walk(upload, store, 5000)
     blob_of(8.5, store)
     assert walk(upload, store, 10).rowless_blobs == 1
@@ -176,8 +176,8 @@ def test_a_mark_from_the_future(upload: UploadService, store: HourlyStore) -> No
 
 
 def test_an_impatient_command(upload: UploadService, store: HourlyStore) -> None:
-    """A command with a shorter lease than the worker's does not mark hours, so that the worker
-    still finds later blobs there.
+    """A command with a shorter lease than the worker's stores no swept hour, so that the worker
+    still finds later blobs of these hours.
     """
     walk(upload, store, 10)
     sweeper(upload, store, 12, lease=0).run(all_hours=True)
@@ -200,7 +200,7 @@ def test_the_age_is_the_name_s(upload: UploadService, store: HourlyStore) -> Non
 
 
 def test_a_bucket_of_its_own(upload: UploadService, store: HourlyStore) -> None:
-    """The mark of one store does not apply to another store."""
+    """The swept hour of one store does not apply to another store."""
     upload.records.note_swept("another", _BEGIN + 100 * _HOUR)
     blob_of(-1, store)
     assert walk(upload, store, 0.6).rowless_blobs == 1

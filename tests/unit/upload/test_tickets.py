@@ -189,7 +189,9 @@ def test_types(upload: UploadService) -> None:
 
 
 def test_number_of_files(upload: UploadService) -> None:
-    """Files of all requests and forms are counted, and one too many is refused before its body."""
+    """The files of all requests and forms are counted, and a file above the ticket's number is
+    refused before its body.
+    """
     token = ticket(upload, max_files=3)
     assert send(upload, "PUT", f"/u/{token}/a").status_code == 201
     reply = send(upload, "POST", f"/u/{token}", form_body([(n, b"x") for n in "bcd"]))
@@ -334,7 +336,9 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
 
 def test_redirect(upload: UploadService) -> None:
-    """A form ends with 303 to the allowed page that it or its ticket names."""
+    """A form ends with 303 to the allowed page that the form names. A browser's form without a
+    page goes to the ticket's first page.
+    """
     token = ticket(upload, redirect=PAGES)
     form = form_body([("a", b"1")], {"redirect": "https://app.example/folder/x"})
     reply = send(upload, "POST", f"/u/{token}", form)

@@ -143,7 +143,7 @@ def fits(ticket: Ticket, document: dict[str, Any], request: Request) -> bool:
 def test_only_narrows(
     service: UploadService, drawn: dict[str, Any], requests: list[Request]
 ) -> None:
-    """Files stored with a ticket are within its rules and number, and need no ticket."""
+    """Files stored with a ticket keep its rules and number, and could be stored without it."""
     folder = uuid7_hex()
     ticket = rules(folder, drawn)
     token = service.issuer.token(

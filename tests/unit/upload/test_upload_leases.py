@@ -78,7 +78,11 @@ def test_a_lease_that_nobody_has() -> None:
 
 
 class Elsewhere:
-    """Other replicas, which have every upload; each of the first `times` tries is disturbed."""
+    """A stand-in for other replicas, which hold the leases of all uploads.
+
+    During each of the first `times` tries to get a lease, another request of this process asks for
+    the same lease.
+    """
 
     def __init__(self, leases: list[Leases], times: int) -> None:
         self.asked, self._leases, self._times = 0, leases, times
@@ -86,7 +90,7 @@ class Elsewhere:
     def take(
         self, name: str, wanted: Callable[[], None], *, ask: bool = True
     ) -> SharedLease | None:
-        """Refuse the lease; at first another request of this process asks for it as well."""
+        """Refuse the lease. During the first tries, ask for the lease as another request would."""
         assert (ask, callable(wanted)) == (False, True)
         self.asked += 1
         if self.asked <= self._times:

@@ -33,7 +33,9 @@ def overview(upload: UploadService) -> Iterator[SqlOverview]:
 
 
 def test_who_is_near_its_quota_is_shown(overview: SqlOverview) -> None:
-    """A small tenant at 90 % of its quota has a label before larger tenants far from theirs."""
+    """A small tenant at 90 % of its quota has a label before larger tenants that are far from
+    their quotas.
+    """
     report = Report(pause_seconds=1)
     survey(report, overview, 4)
     shown = {usage.tenant: usage for usage in report.shown}

@@ -151,7 +151,9 @@ LOOPS = pytest.mark.parametrize("loop", [World.worker, World.own_disk])
 @LOOPS
 @pytest.mark.parametrize(("seconds", "first"), [(30.0, 1.0), (0.25, 0.25)])
 def test_pauses(world: World, loop: Callable[..., Any], seconds: float, first: float) -> None:
-    """The first run begins soon after the start, and each further run after the set pause."""
+    """The first run begins at most a second after the start. Each further run begins after the set
+    pause, and at most a second later.
+    """
     stop = Rounds(4)
     loop(world, seconds=seconds).run(stop)
     assert stop.pauses == [first, seconds, first, seconds, first]
