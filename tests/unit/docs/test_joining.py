@@ -1,4 +1,4 @@
-"""The commands and files that README.md and CONTRIBUTING.md name exist and work as described."""
+"""The commands and files that README.md, CONTRIBUTING.md and similar pages name exist."""
 
 from __future__ import annotations
 

@@ -25,7 +25,9 @@ _ROWS = re.compile(r"\b[Rr]ows? (\d+(?:(?:, | and | to )\d+)*)")
 
 @cache
 def docstrings(file: str) -> dict[str, str]:
-    """Return the docstrings of a file's tests by name; the name of the file's own is empty."""
+    """Return the docstrings of a file's tests by name. The docstring of the file has an empty
+    name.
+    """
     path = ROOT / file
     module = ast.parse(path.read_text(encoding="utf-8") if path.is_file() else "")
     found = {"": ast.get_docstring(module) or ""}

@@ -91,7 +91,9 @@ def test_headers_that_are_refused(
 
 
 def test_the_old_name() -> None:
-    """Proxies in the old setting have no limit of connections and no trust; a message says so."""
+    """Proxies in the old setting have no limit of connections and no trust, and a message names
+    the new setting.
+    """
     old = {"WHARF_PROXY_ADDRESSES": "192.0.2.7"}
     assert gateway_values(old, templates="/", as_root=False)["WHARF_PROXY_TRUST"] == ""
     assert not shares(old).surplus({"192.0.2.7": 1025})

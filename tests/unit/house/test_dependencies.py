@@ -44,7 +44,9 @@ def declared(folder: Path) -> set[str]:
 
 
 def imported(folder: Path, own: dict[str, str]) -> set[str]:
-    """Return the distributions that a package imports; `own` has those of our modules."""
+    """Return the distributions that a package imports; `own` has the distribution of each of our
+    modules.
+    """
     modules = {name for path in (folder / "src").rglob("*.py") for name in _modules(path)}
     foreign = {name for name in modules if name.partition(".")[0] not in sys.stdlib_module_names}
     # Stub packages are imported for their types and read by mypy only.
@@ -113,7 +115,7 @@ def test_a_package_declares_what_it_imports(name: str) -> None:
 
 
 def test_nothing_is_excused_in_vain() -> None:
-    """A package that `NEEDED` names declares the exception and does not import it."""
+    """Each distribution in `NEEDED` is declared by a package that does not import it."""
     own = _own(ROOT)
     unused = [declared(one) - imported(one, own) for one in packages(ROOT).values()]
     assert NEEDED.keys() <= set[str]().union(*unused)

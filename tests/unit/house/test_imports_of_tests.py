@@ -62,7 +62,9 @@ def test_nobody_imports_the_tests_of_a_whole_wharf() -> None:
 
 
 def test_unit_tests_import_nothing_that_starts_servers() -> None:
-    """A unit test imports no module that starts a process, directly or through other modules."""
+    """Except in `MAY_START`, no unit test imports a module that starts a process, even through
+    other modules.
+    """
     files = [
         path
         for path in (TESTS / "unit").rglob("*.py")

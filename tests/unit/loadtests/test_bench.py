@@ -28,7 +28,9 @@ def source(tmp_path: Path) -> Path:
 
 
 def test_the_form_that_wrk_sends(tmp_path: Path, source: Path) -> None:
-    """The body that wrk sends is a form: two parts around a name and the bytes of the file."""
+    """The body that wrk sends is a form: one part before the name of the file, and one after it.
+    The part after the name contains the bytes of the file.
+    """
     found = ways.uploading(targets.server(FLASK, tmp_path), source)
     assert found.body is not None
     assert found.after is not None

@@ -23,7 +23,7 @@ HOST = "http://wharf.test"
 
 
 class Cancelled(BaseException):
-    """The error that a test raises when the start of a load test must end."""
+    """The error with which the simulated `cancel` ends the start of a load test."""
 
 
 class Worker:
@@ -241,7 +241,7 @@ def test_a_second_test_is_judged_alone(network: Network, log: list[str]) -> None
 def test_the_secret_goes_to_one_host_only(
     network: Network, log: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A run against a host that a person typed into the web page does not start."""
+    """A run against another host than that of `--host`, from the web page, does not start."""
     network.environment.host = "http://elsewhere.test"
     with pytest.raises(Cancelled):
         network.head.start()

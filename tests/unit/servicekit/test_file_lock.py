@@ -1,4 +1,4 @@
-"""Locks on files: one holder at a time, in threads and processes; they end with the holder."""
+"""Locks on files: one thread at a time holds a lock, until it releases the lock or fails."""
 
 from __future__ import annotations
 

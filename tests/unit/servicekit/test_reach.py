@@ -37,7 +37,8 @@ def test_a_key_is_judged_as_the_rule_says(
     """A grant reaches a key if the bucket, the action and a prefix of the key are the grant's."""
     reach = reach_of(granted)
     assert reach.allows(action, bucket, key) == said(granted, action, bucket, key)
-    # All keys below a prefix: those that begin with it and continue with characters of no grant.
+    # `covers` asks about all keys that begin with this text. The result is the same, because some
+    # of these keys continue with characters that no prefix has.
     assert reach.covers(action, bucket, key) == said(granted, action, bucket, key)
     prefixes = reach.prefixes(action, bucket)
     assert key.startswith(prefixes) == reach.allows(action, bucket, key)
@@ -61,7 +62,9 @@ def test_more_grants_reach_more(
 
 
 def test_nothing_and_everything() -> None:
-    """An empty list reaches nothing. `null`, or all actions in all buckets, reaches everything."""
+    """An empty list reaches nothing. All actions in all buckets, in one grant or several, reach
+    everything.
+    """
     assert reach_of(()) == NOTHING
     assert reach_of(EVERYTHING_COMPACT) is EVERYTHING
     assert reach_of((CompactGrant("*", "", "r"), CompactGrant("*", "", "wdl"))) is EVERYTHING

@@ -422,7 +422,9 @@ class Slow(type(Path())):  # type: ignore[misc]
 
 @pytest.mark.parametrize("idle", [1, 3600], ids=["a second", "an hour"])
 def test_nobody_goes_on_with_old_knowledge(tmp_path: Path, idle: int) -> None:
-    """If one thread reads the file, other threads wait when their entries are a second old."""
+    """If one thread reads the file, other threads wait when their entries are at least a second
+    old.
+    """
     path, ticks = Slow(tmp_path / "revocations.jsonl"), Clock(0)
     path.asked, path.go = Event(), Event()
     path.go.set()
