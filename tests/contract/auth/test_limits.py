@@ -56,7 +56,9 @@ def add_user(records: Records, number: int, tenant: str = "acme") -> None:
 
 
 def log_in(records: Records, name: str, at: int = NOW, user: str = "u1") -> None:
-    """Add a session that begins at the given time. Its refresh token is `t-` and its name."""
+    """Add a session that begins at the given time. The session's refresh token is `t-` and the
+    session's name.
+    """
     session = Session(name, user, "acme", at, at, FAR, "127.0.0.1", "Browser")
     records.add_session(session, f"t-{name}", "hash")
 

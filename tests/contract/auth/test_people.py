@@ -35,7 +35,7 @@ UNTIL = ENDING.until
 
 @pytest.fixture
 def records(database: Database) -> Records:
-    """Return records with two tenants and two users of one of them."""
+    """Return records with two tenants, and with two users of one of the tenants."""
     records = SqlRecords(database)
     for name in ("acme", "other"):
         records.add_tenant(Tenant(name, name, NOW), act())

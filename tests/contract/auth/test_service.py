@@ -20,7 +20,9 @@ from wharf_auth.provisioning import Initialiser
 
 @pytest.fixture
 def on_postgres(auth: AuthService, new_postgres_url: str) -> Iterator[AuthService]:
-    """Yield the service with the same keys and credentials and its records in PostgreSQL."""
+    """Yield the service of `auth` with its records in PostgreSQL. Keys and credentials stay the
+    same.
+    """
     settings = replace(auth.settings, database_url=new_postgres_url)
     upgrade(new_postgres_url, MIGRATIONS)
     database = open_database(new_postgres_url)
@@ -70,7 +72,9 @@ def test_postgres_down_is_503_and_comes_back(
 
 
 def test_instances_count_failures_together(on_postgres: AuthService) -> None:
-    """After failed logins at one instance of auth, another instance refuses the account too."""
+    """After failed logins of an account at one instance of auth, another instance also refuses the
+    account's logins.
+    """
     settings = replace(on_postgres.settings, login_free_failures=3)
     one, other = (
         replace(

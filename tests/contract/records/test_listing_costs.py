@@ -18,13 +18,13 @@ from wharf_upload.domain.files import Page
 
 
 class Counted:
-    """A database that counts the statements and the rows that they find."""
+    """A database that counts its statements, and the rows that the statements find."""
 
     def __init__(self, database: Database) -> None:
         self.database, self.statements, self.found = database, 0, 0
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[Row]:
-        """Run the query and count it."""
+        """Run the query, and count the statement and the rows that it finds."""
         found = self.database.reading().rows(sql, parameters)
         self.statements += 1
         self.found += len(found)

@@ -139,7 +139,9 @@ def run_out(database: Database, name: str = NAME) -> None:
 
 
 def overtake(database: Database, by: Replica) -> SqlSharedLease:
-    """Let another replica take the lease of a holder that was frozen, and return it."""
+    """Let another replica take the lease of a holder that was frozen, and return the other
+    replica's lease.
+    """
 
     def taken() -> bool:
         run_out(database)
@@ -234,8 +236,8 @@ def test_its_own_next_turn(database: Database, a: Replica) -> None:
 
 
 def test_certain_for_six_seconds(a: Replica) -> None:
-    """Without the database, a holder can rely on a lease for six seconds from the begin of
-    its last successful request.
+    """Without the database, a holder can rely on a lease for six seconds from the beginning of its
+    last successful request.
     """
 
     def cut() -> None:
