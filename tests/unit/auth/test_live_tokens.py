@@ -62,7 +62,9 @@ def test_no_route_of_auth_takes_it(auth: AuthService) -> None:
 
 
 def test_scopes_are_never_wider(auth: AuthService) -> None:
-    """A live token has its source's scopes for listening; a source without any is refused."""
+    """A live token has its source's scopes for listening. A source without such scopes is
+    refused.
+    """
     subject = token(auth)
     assert verified(auth, live(auth, subject, scope="files:read")).scopes == {"files:read"}
     narrow = exchanged(auth, subject, scope="files:write files:delete")
@@ -104,7 +106,9 @@ def test_tickets_do_not_listen(auth: AuthService) -> None:
 
 
 def test_it_ends_with_the_first_token(auth: AuthService) -> None:
-    """The revocation of a token ends the live tokens of it and of its exchanged tokens."""
+    """The revocation of a token ends the live tokens that were made from the token or from a token
+    that it was exchanged for.
+    """
     subject = token(auth)
     direct, over = live(auth, subject), live(auth, exchanged(auth, subject))
     alone = live(auth, subject)

@@ -24,7 +24,9 @@ def spray(one: Person) -> list[int]:
 
 
 def test_a_site_has_ten_networks_of_failures(limited: AuthService) -> None:
-    """After 30 failures from a /48, a person's logins from this /48 get 429; others succeed."""
+    """After 30 failures from a /48, a person's logins from this /48 get 429, and logins from other
+    networks succeed.
+    """
     ada = person(limited)
     statuses = [attempt(ada, address=f"2001:db8:0:{number:x}::1") for number in range(32)]
     assert statuses == [401] * 30 + [429] * 2

@@ -119,7 +119,9 @@ def test_accounts_of_one_network_take_turns() -> None:
 
 
 def test_a_lane_full_of_one_account_takes_another_of_its_network() -> None:
-    """If accounts of one network fill a lane, the account with most places loses one to another."""
+    """If accounts of one network fill a lane, the account with the most places loses one place to
+    another account.
+    """
     with crowd(places=6) as found:
         for number in range(5):
             found.come(f"attacker {number}", ATTACKER, "account")
@@ -131,7 +133,7 @@ def test_a_lane_full_of_one_account_takes_another_of_its_network() -> None:
 
 
 def test_a_full_lane_takes_a_newcomer() -> None:
-    """In a full lane the network with the most places loses its last one to a new network."""
+    """In a full lane the network with the most places loses its last place to a new network."""
     with crowd(places=6) as found:
         for number in range(5):
             found.come(f"attacker {number}", ATTACKER, f"account {number}")
@@ -143,7 +145,9 @@ def test_a_full_lane_takes_a_newcomer() -> None:
 
 
 def test_many_addresses_with_one_account() -> None:
-    """In a full lane the account with the most places loses one to a login of another account."""
+    """In a full lane the account with the most places loses one place to a login of another
+    account.
+    """
     with crowd(places=6) as found:
         for number in range(5):
             found.come(f"attacker {number}", f"203.0.113.{number}", "account")

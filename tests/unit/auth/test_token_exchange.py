@@ -271,7 +271,9 @@ def test_what_is_not_offered_is_said(auth: AuthService, form: dict[str, str], er
 
 
 def test_a_client_may_prove_itself_as_well(auth: AuthService) -> None:
-    """An exchange may authenticate a client with right credentials of the same tenant."""
+    """An exchange may also authenticate a client. The client's credentials must be right, and of
+    the same tenant as the exchanged token.
+    """
     fields = {
         "grant_type": NAME,
         "subject_token": token(auth),
