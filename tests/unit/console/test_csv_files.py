@@ -130,7 +130,9 @@ def test_a_cell_that_is_too_long_is_refused() -> None:
     ],
 )
 def test_no_cell_is_a_formula(cell: str, kept: str) -> None:
-    """No cell is a formula, whole or from another separator on, in any spreadsheet program."""
+    """A cell is changed so that no spreadsheet program finds a formula at its beginning, or after
+    a character at which a program may split the cell.
+    """
     assert csv_files.defused(cell) == kept
 
 

@@ -114,7 +114,7 @@ def test_an_answer_that_cannot_be_read_is_a_fault(console: Console) -> None:
 
 
 def test_a_script_gets_a_document(console: Console) -> None:
-    """A request that accepts JSON gets a problem document, and 401 when the session has ended."""
+    """A request that accepts JSON gets a problem document, and 401 without a session."""
     headers = {"Accept": "application/json"}
     browser = console.person()
     console.gateway.on("GET", "/v1/usage", problem(403, "forbidden", "Not you."))

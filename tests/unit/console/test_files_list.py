@@ -188,7 +188,9 @@ def test_a_small_picture_is_a_link_to_one_of_three_widths(console: Console) -> N
 def test_contents_are_shown_only_apart_from_the_console(
     tmp_path: Path, gateway: FakeGateway, origin: str, host: str, disposition: str
 ) -> None:
-    """Contents are shown only on a content origin or the local machine, otherwise downloaded."""
+    """The console shows contents only if it has a content origin, or runs on the local machine.
+    Otherwise contents are downloaded.
+    """
     settings = Settings(
         data=tmp_path / "data",
         console_door=gateway.path,

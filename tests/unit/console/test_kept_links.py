@@ -81,7 +81,9 @@ def test_which_links_are_shown(console: Console, query: str, wanted: dict[str, l
 
 
 def test_pages(console: Console) -> None:
-    """A page of links leads to the next one with the same filter, and to the first."""
+    """A page of links has links to the next page and to the first page, both with the same
+    filter.
+    """
     serve_people(console.gateway)
     browser = console.person()
     lists_links(console.gateway, kept_link(), cursor="n&xt")

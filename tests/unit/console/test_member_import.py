@@ -89,7 +89,7 @@ def test_a_file_of_mistakes_has_no_button(console: Console) -> None:
 def test_columns_come_in_any_order_and_both_languages(
     console: Console, header: str, role: str
 ) -> None:
-    """Columns may be in any order, and their names in both languages."""
+    """Columns may be in any order, and have names in either language."""
     cells = ["eve", "Eve", role] if header.startswith("u") else [role, "Eve", "eve"]
     delimiter = ";" if ";" in header else ","
     page = send(console.person(), f"{header}\n{delimiter.join(cells)}\n").text

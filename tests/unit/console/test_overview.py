@@ -41,7 +41,9 @@ def test_a_meter_does_not_run_over(console: Console) -> None:
 
 
 def test_a_new_tenant_sees_what_to_do_first(console: Console) -> None:
-    """A tenant without files sees first steps for the role; a tenant with files sees no steps."""
+    """If the tenant has no files, the page has first steps for the person's role. If the tenant
+    has files, the page has no first steps.
+    """
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": []}))
     owner = console.person("owner").get("/console/").text
     assert "First steps" in owner

@@ -136,7 +136,9 @@ def test_whoever_reaches_nothing_is_told_whom_to_ask(console: Console) -> None:
 
 
 def test_only_buckets_that_allow_it_are_choices(console: Console) -> None:
-    """The form for links offers buckets with `read`, the one for invitations those with `write`."""
+    """The form for links offers buckets with the action `read`. The form for invitations offers
+    buckets with the action `write`.
+    """
     buckets = [bucket_document(name) for name in ("docs", "photos")]
     console.gateway.on("GET", "/v1/buckets", Reply({"buckets": buckets}))
     grants = place("docs", actions=["read"]), place("photos", actions=["write"])
@@ -186,7 +188,9 @@ def test_without_a_word_of_auth_pages_keep_to_the_last_one(console: Console, ans
 
 
 def test_the_account_says_what_one_reaches(console: Console) -> None:
-    """The account page shows the grants with placeholders filled in, or that all is reached."""
+    """The account page shows the grants with placeholders filled in, or says that the person
+    reaches everything or nothing.
+    """
     serve_people(console.gateway)
     browser = console.person("viewer")
     assert "Everything that the rights allow." in browser.get("/console/account").text
