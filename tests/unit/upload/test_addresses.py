@@ -31,7 +31,7 @@ def test_preflight(upload: UploadService, path: str) -> None:
 
 @pytest.mark.parametrize("path", ["/s/", "/s/x", "/s/x/y", "/public/", "/public//x", "/public/a/b"])
 def test_nothing_is_shared(upload: UploadService, path: str) -> None:
-    """An address that shares nothing gets the same 404 text as from the gateway."""
+    """An address that shares nothing gets 404 with the text that the gateway also sends."""
     reply = upload.request("GET", path)
     assert (reply.status_code, reply.get_json()["detail"]) == (404, "Nothing is here.")
 

@@ -137,5 +137,7 @@ def test_repr_digest_is_read_back() -> None:
     ],
 )
 def test_preferences_are_ordered(field: str, algorithms: list[str]) -> None:
-    """The highest preference comes first, 0 excludes an algorithm, malformed ones are ignored."""
+    """Algorithms are ordered from the highest preference to the lowest. The preference 0 excludes
+    an algorithm, and malformed preferences are ignored.
+    """
     assert digests.wants(field) == algorithms

@@ -103,7 +103,9 @@ def test_what_left_is_as_it_was() -> None:
 
 
 def test_a_new_key_is_told_as_a_move(upload: UploadService) -> None:
-    """A caller of the old key sees a deletion; a caller of the new key does not see the old key."""
+    """A caller that may read only the old key sees a deletion. A caller that may read only the new
+    key does not see the old key.
+    """
     kept = new_file("a/old.txt")
     upload.records.write(Write(files=(kept,)))
     change = {"filename": "plan.txt", "metadata": {"why": "secret"}, "expires_at": 1 << 50}

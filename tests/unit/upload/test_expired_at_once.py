@@ -133,7 +133,9 @@ def test_its_key_is_free(stored: UploadService, *, spooled: bool) -> None:
 
 
 def test_the_end_is_over() -> None:
-    """A file is expired from the millisecond `expires_at` on; without `expires_at` it never is."""
+    """A file is expired from the millisecond `expires_at` on. A file without `expires_at` never
+    expires.
+    """
     file = new_file("k", expires_at=1000)
     assert [file.is_expired(now) for now in (999, 1000, 1001)] == [False, True, True]
     assert not new_file("k").is_expired(1 << 60)

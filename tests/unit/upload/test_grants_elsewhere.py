@@ -192,7 +192,9 @@ def test_tickets_are_within_grants(world: UploadService) -> None:
 
 
 def test_a_ticket_ends_with_its_makers_reach(world: UploadService) -> None:
-    """A change of its maker's reach applies to a ticket: in a path, as a token, at `/v1/ticket`."""
+    """A change of the maker's reach applies to a ticket in a path, to a ticket as a token, and at
+    `/v1/ticket`.
+    """
     ticket = ticket_of(world, None, Ticket(bucket=BUCKET, prefix=""))
     bearer, nobody = Caller(world, ticket.removeprefix("/u/")), Caller(world, "")
     assert nobody.ask("PUT", f"{ticket}/{OUTSIDE}-1", b"new").status == 201

@@ -73,7 +73,9 @@ def test_what_takes_long(*, sends_bytes: bool, size: int, long: bool) -> None:
 
 
 def test_the_limit_that_is_named() -> None:
-    """The smallest limit is named; of equal limits the first; missing limits are ignored."""
+    """`smallest` returns the smallest limit with its name, or the first of equal limits. It
+    ignores limits that are not set.
+    """
     assert smallest(("service", 9), ("bucket", None), ("ticket", 5)) == SizeLimit(5, "ticket")
     assert smallest(("ticket", 5), ("bucket", 5)) == SizeLimit(5, "ticket")
 

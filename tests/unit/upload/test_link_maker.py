@@ -257,7 +257,9 @@ def test_a_link_that_names_no_maker_is_its_makers() -> None:
 
 
 def test_a_link_in_no_list_is_short() -> None:
-    """An unlisted link has no row, contains its tokens' ids, and lasts at most five minutes."""
+    """An unlisted link has no row, contains the ids of its maker's tokens, and lasts at most five
+    minutes.
+    """
     records = Records()
     link = to_file(seconds=300)
     name, token = maker_of(records).hand_out(EXCHANGED, link, listed=False)

@@ -218,7 +218,9 @@ class Clock:
 
 
 def test_keys_are_remembered_for_a_moment() -> None:
-    """A key, or its absence, is asked for once in two seconds, after which a rotation applies."""
+    """A key, or the absence of a key, is kept for two seconds. After this time a rotation
+    applies.
+    """
     source, clock = Source(), Clock()
     keys = LinkKeys(source, clock=clock)
     assert [keys.find("acme"), keys.find("acme"), keys.find("none"), keys.find("none")] == [

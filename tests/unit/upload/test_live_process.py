@@ -10,7 +10,7 @@ from wharf_upload.processes import live
 
 
 class Hub:
-    """A hub with a listener that stays until a drain with no time disconnects it."""
+    """A hub with a listener that stays until `drain` is called without time to wait."""
 
     def __init__(self) -> None:
         self.asked: list[float] = []

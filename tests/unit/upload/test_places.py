@@ -84,7 +84,9 @@ def test_a_sixteenth_without_a_count() -> None:
 
 
 def test_a_refusal_holds_for_a_second() -> None:
-    """A refused tenant is not counted for a second, and then gets a place that became free."""
+    """The links of a refused tenant are not counted again for a second. After this second the
+    tenant gets a place that became free.
+    """
     tenants = Tenants(1)
     assert tenants.add()
     assert not tenants.add()

@@ -121,7 +121,9 @@ def test_a_move(granted: tuple[str, ...], expected: Missing) -> None:
 
 
 def test_a_move_needs_the_scope_of_deletions_for_who_has_grants() -> None:
-    """A caller with grants needs `files:delete` for a move, and any other only `files:write`."""
+    """A caller with grants needs `files:delete` for a move. Any other caller needs only
+    `files:write`.
+    """
 
     def without(caller: Principal) -> Principal:
         return msgspec.structs.replace(caller, scopes=frozenset({"files:read", "files:write"}))

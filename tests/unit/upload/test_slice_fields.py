@@ -190,7 +190,9 @@ def test_fields_that_contradict_each_other(changed: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("size", [0, 9, 11])
 def test_bytes_that_are_not_what_the_fields_say(size: int) -> None:
-    """A slice of another size than in its fields is a conflict, with both sizes."""
+    """A slice whose size differs from the size in its fields is a conflict, and the refusal has
+    both sizes.
+    """
     error = refusal(DROPZONE, size)
     assert error.problem.slug == "inconsistent-slice"
     assert error.members == {"expected_bytes": 10, "received_bytes": size}

@@ -66,7 +66,9 @@ def walk(upload: UploadService, store: HourlyStore, hour: float) -> Swept:
 
 
 def test_each_hour_once(upload: UploadService, store: HourlyStore) -> None:
-    """The first walk lists everything, and later walks each hour once, a lease after its end."""
+    """The first walk lists everything. Later walks list each hour once, a lease after the end of
+    the hour.
+    """
     old = blob_of(-1000, store)
     assert walk(upload, store, 0.6).rowless_blobs == 1
     assert (hours(store), store.names()) == ([None], set[BlobName]())
@@ -128,7 +130,9 @@ def test_a_failure_among_very_many(upload: UploadService, store: HourlyStore) ->
 def test_a_listing_that_breaks_off(
     upload: UploadService, store: HourlyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a listing that breaks off, the first walk or the hour is listed again."""
+    """If a listing breaks off, the next walk lists the same again: the whole store in the first
+    walk, and later the hour.
+    """
 
     def broken(made: Made | None = None) -> Iterator[Found]:
         yield from MemoryStore.blobs(store, made)

@@ -99,7 +99,9 @@ def test_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @given(st.lists(st.sampled_from([0, 1, 1 << 20, 1 << 29, (1 << 30) - 1, 1 << 30, 1 << 31])))
 def test_batches(sizes: list[int]) -> None:
-    """Batches have all blobs in order, and each but the last ends when it has at least a GiB."""
+    """Batches have all blobs in order. Each batch except the last ends when it has at least a
+    GiB.
+    """
     found = [Found(BlobName("demo", f"{n:032x}"), size, 0.0) for n, size in enumerate(sizes)]
     size_of = {one.name: one.size for one in found}
     made = list(blobs_left.batches(iter(found)))

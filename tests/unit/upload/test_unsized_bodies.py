@@ -92,7 +92,9 @@ def test_a_class_is_near_its_limit(limit: int, room: int) -> None:
     ],
 )
 def test_a_class_at_its_bounds(limit: int, room: int, found: int | None) -> None:
-    """A limit equal to a class gets that class, and one more byte the next class, if it fits."""
+    """A limit gets the smallest class that is not below the limit. If the room is too small for
+    this class, the limit gets the largest class that fits, or no class.
+    """
     assert class_for(limit, room) == found
 
 
@@ -153,7 +155,9 @@ def created(upload: UploadService, length: int | None) -> str:
 
 
 def test_what_is_left_of_the_quota(upload: UploadService) -> None:
-    """The rest of the quota limits a body, and a file that it replaces counts as free."""
+    """The rest of the quota limits a body, and the bytes of a file that the body replaces count as
+    free.
+    """
     quota(upload, 100_000)
     upload.put("a.txt", b"x" * 90_000)
     assert asked(upload, "PUT", "/v1/files/default/b.txt") == (204, "16384", "10000")

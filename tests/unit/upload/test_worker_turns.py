@@ -162,7 +162,7 @@ def test_pauses(world: World, loop: Callable[..., Any], seconds: float, first: f
 
 @LOOPS
 def test_failures(world: World, loop: Callable[..., Any]) -> None:
-    """A run that an error of disk, store or database ends is counted, and the next one follows."""
+    """A run that an error of disk, store or database ends is counted, and the next run follows."""
     world.troubles = list(TROUBLES)
     loop(world).run(Rounds(8))
     found = noted()
