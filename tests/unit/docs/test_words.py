@@ -17,7 +17,9 @@ GLOSSARY = terms.GLOSSARY.read_text(encoding="utf-8")
 
 @pytest.mark.parametrize("head", [terms.TERMS, terms.AVOIDED])
 def test_the_glossary_is_sorted(head: str) -> None:
-    """The rows of both glossary tables are in alphabetical order, and no two begin equally."""
+    """The rows of both glossary tables are in alphabetical order, and no two rows begin with the
+    same term.
+    """
     first = [row[0].split("`, `")[0].strip('`"').lower() for row in terms.rows(GLOSSARY, head)]
     assert len(first) > 10
     assert first == sorted(set(first))

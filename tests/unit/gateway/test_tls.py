@@ -197,7 +197,7 @@ def test_a_changed_pair_is_loaded_once(
 def test_half_a_change_waits_for_the_rest(
     made: Certificate, other: Certificate, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A certificate is loaded without a message if its key follows within the patience."""
+    """A certificate is loaded without a message if its key follows within `PATIENCE_SECONDS`."""
     watched = Watched(made, tmp_path)
     watched.put(other, key=False)
     watched.watch.look(1)

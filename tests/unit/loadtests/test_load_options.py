@@ -26,7 +26,9 @@ def test_a_shape_brings_its_thresholds() -> None:
 
 
 def test_thresholds_can_be_set() -> None:
-    """Each option replaces a threshold of the shape, even if it is zero or a text of a web form."""
+    """Each option replaces a threshold of the shape, even if the option is zero or a text of a web
+    form.
+    """
     given = _given(tenants=2, failure_ratio=0.0, p99_ms="7", requests_per_second=3.0)
     found = options.run_settings(given, SHAPES["stress"])
     assert found == options.RunSettings(2, Thresholds(0.0, 7, 3))

@@ -90,7 +90,9 @@ def test_shapes_end(name: str) -> None:
 
 
 def test_smoke_waits_for_each_kind_of_request() -> None:
-    """The shape `smoke` continues until each kind of request has succeeded, up to a limit."""
+    """The shape `smoke` continues until each kind of request has succeeded, or until a time
+    limit.
+    """
     plan = SHAPES["smoke"]
     assert plan.users_at(plan.seconds, complete=True) is None
     assert plan.users_at(plan.seconds, complete=False) == 16

@@ -46,7 +46,9 @@ def test_parents_are_ids_of_a_few_tokens(
 
 
 def test_parents_of_a_token(issuer: Issuer, verifier: Verifier) -> None:
-    """The principal has the token's parents in order. Without parents or ticket it is original."""
+    """The principal has the token's parents in order. A token without parents and without a ticket
+    counts as original.
+    """
     names = [f"p{number}" for number in range(MAX_PARENTS)]
     found = verifier.verify(issuer.token(parents=names))
     assert (found.parents, found.is_original) == (tuple(names), False)
