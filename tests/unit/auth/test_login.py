@@ -36,7 +36,9 @@ def test_password_gives_a_token(auth: AuthService) -> None:
 
 @pytest.mark.parametrize("role", list(ROLES))
 def test_scopes_are_those_of_the_role(auth: AuthService, role: str) -> None:
-    """A person's token has user, session, tenant and role's scopes, and is for upload and auth."""
+    """A person's token names user, session and tenant, has the scopes of the person's role, and is
+    for upload and auth.
+    """
     ada = person(auth, role=role)
     found = claims(ada.login())
     assert (found["sub"], found["tid"]) == (ada.id, "demo")

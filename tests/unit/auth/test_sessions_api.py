@@ -34,7 +34,9 @@ def test_me(auth: AuthService) -> None:
     [("GET", "/me"), ("GET", "/sessions"), ("DELETE", "/sessions/x"), ("PUT", "/me/password")],
 )
 def test_only_people_have_sessions(auth: AuthService, method: str, path: str) -> None:
-    """The session routes refuse a request without a token with 401, and a client's with 403."""
+    """The session routes refuse a request without a token with 401, and the request of a client
+    with 403.
+    """
     client = auth.app.test_client()
     assert client.open(f"/auth{path}", method=method).status_code == 401
     token = auth.post_token(client="admin").get_json()["access_token"]

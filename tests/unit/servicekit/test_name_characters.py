@@ -47,7 +47,7 @@ WRITTEN = {
     "Texas": "🏴\U000e0075\U000e0073\U000e0074\U000e0078\U000e007f",
 }
 ZWNJ, ZWJ, TAG = "\u200c", "\u200d", "\U000e0067"
-# Names in which such a character has no meaning, and the message about the character.
+# Names in which an invisible character has no meaning, and the message about the character.
 MEANINGLESS = [
     ("invoice\u200dgpj.exe", "U+200D ZERO WIDTH JOINER at position 8"),
     ("a\u200cb", "U+200C ZERO WIDTH NON-JOINER at position 2"),

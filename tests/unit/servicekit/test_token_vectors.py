@@ -75,7 +75,7 @@ def fault(verifier: Verifier, vector: Vector) -> str:
         # An error's text is shown and logged, so it must not contain the token.
         told = any(len(part) > 9 and part in str(error) for part in vector.token.split("."))
         return f"tells the token: {error}" if told else ""
-    # If two members have one name, the last member counts.
+    # An acceptable token may name a member twice, and then the verifier uses the last value.
     whose = (principal.tenant, principal.subject)
     right = {"valid": whose == ("vectors", "client-1"), "acceptable": whose[0] == "vectors"}
     return "" if right.get(vector.result) else f"taken as that of {whose}"

@@ -31,7 +31,7 @@ def seconds(upload: UploadService, reply: TestResponse) -> int:
 
 
 def test_how_long_a_link_is_good(upload: UploadService) -> None:
-    """A link lasts an hour by default, else as long as asked."""
+    """A link lasts as long as asked, and an hour if the request states no time."""
     upload.put("a", b"x")
     assert seconds(upload, post(upload)) == 3600
     assert seconds(upload, post(upload, expires_in=1)) == 1

@@ -34,7 +34,9 @@ def test_one_question_a_second() -> None:
 
 
 def test_one_failure_is_over_with_an_answer() -> None:
-    """After a success every caller may query, at the start and after an outage."""
+    """A success that follows a failure ends the outage, and then every caller may query. This
+    applies to each outage.
+    """
     clock = Clock()
     breaker = CircuitBreaker(seconds=1.0, clock=clock)
     for now in (0.0, 10.0):

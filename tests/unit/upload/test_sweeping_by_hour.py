@@ -74,7 +74,7 @@ def test_each_hour_once(upload: UploadService, store: HourlyStore) -> None:
     assert (hours(store), store.names()) == ([None], set[BlobName]())
     assert old not in store.names()
     early, late = blob_of(0.1, store), blob_of(1.9, store)
-    # The hour 0 ends at hour 1. A lease of half an hour later it is 1.5.
+    # The hour 0 ends 1 hour after the start. The lease is half an hour, so the sweep is due at 1.5.
     assert walk(upload, store, 1.49).rowless_blobs == 0
     assert hours(store) == []
     assert walk(upload, store, 1.5).rowless_blobs == 1
