@@ -117,8 +117,7 @@ def restore(
     `skip_damaged` restores the intact part of a damaged backup.
 
     Raises:
-        BackupError: the backup is incomplete or damaged, the installation is not empty or moves
-            blobs, or `link` is set for an object store.
+        BackupError: the backup is incomplete or damaged, or does not fit the installation.
         OSError: a file cannot be read or written.
         StoreError: a blob cannot be stored.
     """
