@@ -198,7 +198,8 @@ def test_a_gateway_that_hangs_is_not_waited_for(folder: Path) -> None:
 def test_a_service_of_the_release_before(folder: Path) -> None:
     """A service of release 0.1.0 gets the responses that it expects, and its connection is closed.
 
-    A service of 0.1.0 then leaves its copy again.
+    A service of 0.1.0 keeps its connection open. When the FdStore closes the connection, the
+    service connects again and sends a new copy of its socket.
     """
 
     def asked(packet: bytes, *descriptors: int) -> tuple[bytes, socket.socket | None]:

@@ -84,7 +84,7 @@ class Checkout:
         return self.runs.read_text().count("run") if self.runs.exists() else 0
 
     def files(self) -> set[str]:
-        """Return the names of the files in static/dist."""
+        """Return the names of the files in static/dist, without the build's record."""
         return {path.name for path in self.places.dist.iterdir()} - {".build.json"}
 
     def write(self, text: str) -> None:

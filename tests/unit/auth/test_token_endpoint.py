@@ -47,7 +47,7 @@ def test_verifier_of_the_upload_service_takes_the_token(auth: AuthService) -> No
 
 
 def test_ordinary_tokens_are_not_for_auth(auth: AuthService) -> None:
-    """Only a token with `tenants:admin` has auth as an audience."""
+    """A client's token has auth as an audience only with the scope `tenants:admin`."""
     keys = KeyRing(auth.settings.keys_directory)
     verifier = Verifier(keys, issuer=ISSUER, audience="auth", clock=auth.clock)
     with pytest.raises(MalformedToken, match="audience"):

@@ -175,7 +175,7 @@ def test_names_of_a_file_do_no_harm(console: Console) -> None:
 
 
 def test_who_is_there_is_looked_up_in_few_calls(console: Console) -> None:
-    """The preview requests existing users by the thousand, in at most ten requests."""
+    """The preview requests existing users in pages of a thousand, with at most ten requests."""
     many = [user_document(f"u{number}", f"user-{number}") for number in range(1000)]
     console.gateway.on("GET", USERS, Reply({"users": many, "next_cursor": "more"}))
     send(console.person(), "username\nu999\n")

@@ -50,9 +50,10 @@ def refusal(call: Callable[[], None]) -> Missing:
     ],
 )  # fmt: skip
 def test_a_key(granted: str, read: Missing, write: Missing, delete: Missing) -> None:
-    """A key that may be neither read nor listed is absent, unless the caller wants to write it.
+    """If no grant names the bucket, every request gets `NoSuchBucket`.
 
-    The refusal for a key that the caller may know names the missing grant.
+    Otherwise a refused read or deletion of a key that the caller may neither read nor list gets
+    `NoSuchFile`, and every other refusal names the missing grant.
     """
     caller = principal(granted)
     assert refusal(lambda: reach.require(caller, "read", "default", "a/1")) == read
@@ -80,7 +81,10 @@ def test_a_key(granted: str, read: Missing, write: Missing, delete: Missing) -> 
 def test_more_than_a_key(
     granted: str, below: Missing, somewhere: Missing, whole: Missing, everything: Missing
 ) -> None:
-    """The refusal for a folder, a bucket or the whole tenant names the grant that is missing."""
+    """The refusal for a folder, a bucket or the whole tenant names the missing grant.
+
+    For a folder or bucket, the bucket is absent if no grant of the caller names it.
+    """
     caller = principal(granted)
     assert refusal(lambda: reach.require_below(caller, "read", "default", "a/")) == below
     assert refusal(lambda: reach.require_somewhere(caller, "read", "default")) == somewhere

@@ -33,7 +33,7 @@ _MAX_DOCUMENT_BYTES = 4 << 20
 
 
 class _Page(msgspec.Struct, frozen=True, kw_only=True):
-    """A page of the feed, as `revocations.Feed`, with the entries as unparsed JSON."""
+    """A page of the feed, like `revocations.Feed`, but its entries are unparsed JSON."""
 
     entries: tuple[msgspec.Raw, ...]
     latest: int

@@ -14,8 +14,9 @@ from wharf_upload.content_types.other_evidence import bzip2_type, printable_map_
 TEXT: Final = "text/plain"
 PDF: Final = "application/pdf"
 
-# WHATWG "binary data byte": a byte that no text contains. `translate` is the fastest check of the
-# whole head. The regex is the fastest check of the first bytes, which most binary formats fail.
+# WHATWG "binary data byte": a byte that no text contains whose characters are single bytes.
+# `translate` is the fastest check of the whole head. The regex is the fastest check of the first
+# bytes, which most binary formats fail.
 _BINARY_BYTES: Final = bytes(set(range(0x20)) - set(b"\t\n\f\r\x1b"))
 _BINARY = re.compile(b"[" + re.escape(_BINARY_BYTES) + b"]")
 _EARLY_BYTES: Final = 64
@@ -67,7 +68,10 @@ _MOST_CHECKED_BYTES: Final = 64 << 20
 
 
 def has_binary(head: bytes) -> bool:
-    """Tell whether `head` contains a byte that no text contains."""
+    """Tell whether `head` contains one of the control bytes in `_BINARY_BYTES`.
+
+    Only texts in UTF-16 or UTF-32 contain such bytes, and a DOS text may end with one (0x1A).
+    """
     if _BINARY.search(head, 0, _EARLY_BYTES):
         return True
     return len(head.translate(None, _BINARY_BYTES)) != len(head)
