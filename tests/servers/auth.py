@@ -1,4 +1,6 @@
-"""An auth service for tests: records in a file, one key, an administrator and a demo client."""
+"""An auth service for tests: a SQLite database, one signing key, an administrator, a
+demo client.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,8 @@ TOKEN = "/auth/oauth/token"
 
 
 class Clock:
-    """A clock in Unix seconds that a test moves. The service begins with the time of its
-    key, because libraries compare the times in tokens with the real time.
+    """A clock in Unix seconds that a test moves. `opened` sets it to the time at which the signing
+    key was made, because libraries compare the times in tokens with the real time.
     """
 
     def __init__(self, now: float) -> None:
@@ -49,7 +51,7 @@ class Clock:
 
 @dataclass
 class AuthService:
-    """The application and the objects that it uses."""
+    """The application of auth, and the settings, records, clock and credentials that it uses."""
 
     app: Flask
     settings: Settings
@@ -66,7 +68,9 @@ class AuthService:
         secret: str | None = None,
         **arguments: Any,
     ) -> TestResponse:
-        """Request a token by HTTP Basic with the secret of an entry or with another secret."""
+        """Request a token with the credentials of a client, or with another `secret`, by HTTP
+        Basic.
+        """
         entry = self.credentials[client]
         return self.app.test_client().post(
             TOKEN,
@@ -76,7 +80,7 @@ class AuthService:
         )
 
     def admin(self, method: str, path: str, **arguments: Any) -> TestResponse:
-        """Send a request of the administrator below `/auth/v1`."""
+        """Send a request to `path` below `/auth/v1` with a token of the administrator."""
         if not self._token:
             self._token = self.post_token(client="admin").get_json()["access_token"]
         headers = {"Authorization": f"Bearer {self._token}"}
@@ -91,7 +95,7 @@ def auth_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     data = tmp_path_factory.mktemp("auth-template")
     settings = Settings(data=data, issuer=ISSUER)
     upgrade(settings.effective_database_url, MIGRATIONS)
-    # With an existing file no other accounts are made. Tests make the people that they need.
+    # Only these clients are created, and no people. Tests create the people that they need.
     demo = Entry(DEMO.client_id, new_secret(), DEMO.tenant)
     write_credentials(settings.credentials_path, {DEMO.entry: demo})
     with closing(open_database(settings.effective_database_url)) as database:
@@ -123,7 +127,9 @@ def auth(auth_settings: Settings) -> Iterator[AuthService]:
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[AuthService]:
-    """Yield the service on this data folder, and close its records at the end."""
+    """Yield a service on the data folder of the settings, and close its database after
+    the block.
+    """
     with closing(open_database(settings.effective_database_url)) as database:
         records = SqlRecords(database)
         keys = signing.load(settings.keys_directory)
@@ -145,7 +151,9 @@ def refused(reply: TestResponse, status: int, error: str) -> str:
 
 
 def act(name: str = "test", *, tenant: str = "acme", about: str = "x", at: int = 1) -> Act:
-    """Return an act of the test, for changes of records without a request."""
+    """Return an entry for the audit log, which tests pass to methods of the records
+    that write one.
+    """
     return Actor("tester", "wharf-admin", "127.0.0.1", "request-1").does(
         name, tenant=tenant, about=about, at=at
     )

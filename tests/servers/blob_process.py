@@ -28,11 +28,13 @@ class RunningBlobServer:
         return SocketStore(self.address)
 
     def fail(self, operation: str, fault: str, *, times: int = 1) -> None:
-        """Make the next operations of a kind fail (`blob_server` lists the faults)."""
+        """Make the next `times` operations of this name fail, and remove their delay. The docstring
+        of `blob_server.py` lists the faults.
+        """
         self._store.ask("control", of=operation, fault=fault, times=times, seconds=None)
 
     def delay(self, operation: str, seconds: float) -> None:
-        """Let each operation of a kind wait for these seconds from now on."""
+        """Let each operation of this name wait for these seconds from now on."""
         self._store.ask("control", of=operation, fault=None, times=0, seconds=seconds)
 
     def reset(self, capacity: int = protocol.CAPACITY) -> None:
@@ -42,7 +44,7 @@ class RunningBlobServer:
 
 @contextmanager
 def running() -> Iterator[RunningBlobServer]:
-    """Yield a separate server."""
+    """Start a server in a separate process, yield it, and end the process after the block."""
     # Not below pytest's folder, because a socket's path may have at most 107 bytes.
     with tempfile.TemporaryDirectory(prefix="wharf-blobs-") as folder:
         address = str(Path(folder) / "blobs.sock")

@@ -1,11 +1,12 @@
 """A server that stores blobs behind a unix socket, for `socket_store`: a separate process.
 
-One connection is one operation. A message has the lengths of its head and its body (32 bits each),
-the head as JSON, and the body. Run the server as a script: `blob_server.py SOCKET`.
+One connection is one operation. A message consists of the lengths of its head and its body (32 bits
+each), the head as JSON, and the body. Run the server as a script: `blob_server.py SOCKET`.
 
-A test can order one of these faults: `full`, `busy` and `broken` send an error. `cut` ends the
-connection and does nothing. `lost` performs the operation and ends the connection without a
-response. `short` sends half of the response's body.
+A test can order one of these faults: `full`, `busy` and `broken` respond with an error. `cut` ends
+the connection without performing the operation. `lost` performs the operation and ends the
+connection without a response. `short` performs the operation, sends half of the response's body,
+and ends the connection.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class _State:
     capacity: int = CAPACITY
     # By tenant and blob: the content, and the time at which it was stored.
     blobs: dict[tuple[str, str], tuple[bytes, float]] = field(default_factory=dict)
-    # By number of the writer: the bytes that it has sent so far.
+    # By number of the writer: the bytes that it has sent so far, and the time at which it began.
     staged: dict[str, tuple[bytearray, float]] = field(default_factory=dict)
     # By operation: the fault, and how often it still occurs.
     faults: dict[str, tuple[str, int]] = field(default_factory=dict)
@@ -51,7 +52,7 @@ class _State:
 
 
 class BlobServer(socketserver.ThreadingUnixStreamServer):
-    """A server of one state. The operations `control` and `reset` are for tests."""
+    """A server that keeps its blobs in memory. Tests use the operations `control` and `reset`."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -189,13 +190,13 @@ class Readable(Protocol):
     """An object from which bytes can be read."""
 
     def read(self, size: int, /) -> bytes:
-        """Read as from a file."""
+        """Return up to `size` bytes, as a binary file does."""
 
 
 def receive(stream: Readable) -> tuple[Head, int] | None:
     """Return the head of a message and the length of its body, which follows in the stream.
 
-    Return `None` at the end of the stream.
+    Return `None` if the stream ends before the head is complete.
     """
     lengths = stream.read(LENGTHS.size)
     if len(lengths) < LENGTHS.size:

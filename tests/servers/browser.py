@@ -32,7 +32,7 @@ _ARGUMENTS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--no-proxy-server",
-    # Every name is this machine, so that pages can have origins with different names.
+    # Every host name resolves to this machine, so that pages can have origins with different names.
     "--host-resolver-rules=MAP * 127.0.0.1",
 )
 

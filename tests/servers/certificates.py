@@ -56,8 +56,8 @@ def _named(name: str) -> x509.Name:
 def _begun(
     issuer: x509.Name, subject: x509.Name, key: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:
-    """Return a builder with the fields that all certificates have. A certificate is valid from a
-    minute ago, because the clocks of containers differ.
+    """Return a builder with the fields that all certificates have. A certificate becomes valid one
+    minute before the present, because another clock may be behind.
     """
     now = datetime.now(UTC)
     return (

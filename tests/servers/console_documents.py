@@ -22,7 +22,9 @@ LOGIN = {"tenant": "acme", "username": "ann", "password": "correct horse"}
 
 
 def grant(gateway: FakeGateway, role: str = "owner", **fields: str) -> None:
-    """Let the gateway accept logins and refreshes of a person with this role."""
+    """Let the gateway accept logins, refreshes and logouts, and describe a person with this role in
+    `/auth/me`.
+    """
     count = iter(range(1, 1000))
 
     def tokens() -> Reply:
@@ -44,7 +46,7 @@ def grant(gateway: FakeGateway, role: str = "owner", **fields: str) -> None:
 
 
 def me(role: str = "owner") -> dict[str, Any]:
-    """Return auth's document about a person."""
+    """Return the document of `/auth/me` about Ann, who has this role."""
     return {
         "user_id": "user-1",
         "tenant": "acme",
@@ -107,7 +109,7 @@ def file_document(key: str = "a.txt", **fields: Any) -> dict[str, Any]:
 
 
 def serve_documents(gateway: FakeGateway) -> None:
-    """Let the gateway respond with one empty bucket `docs`."""
+    """Let the gateway list one empty bucket `docs`, and no events, uploads and links."""
     usage = {"bytes": 0, "files": 0, "allowed": {"max_bytes": 1_000_000, "max_files": None}}
     gateway.on("GET", "/v1/buckets", Reply({"buckets": [bucket_document()]}))
     gateway.on("GET", "/v1/buckets/docs", Reply(bucket_document()))
@@ -119,7 +121,9 @@ def serve_documents(gateway: FakeGateway) -> None:
 
 
 def serve_file(gateway: FakeGateway, key: str = "a.txt", **fields: Any) -> dict[str, Any]:
-    """Let the gateway respond with this file as the only one in `docs`, and return the file."""
+    """Let the gateway list this file as the only one in `docs` and create links; return the file's
+    document.
+    """
     file = file_document(key, **fields)
     path = re.escape(quote(key, safe="/"))
     link = {"url": f"/s/link-to-{len(key)}", "expires_at": "2026-11-19T10:00:00Z"}

@@ -1,4 +1,4 @@
-"""Requests that move or change files, for tests of the console's pages."""
+"""Helpers for tests of the console's pages that move or change files."""
 
 from __future__ import annotations
 

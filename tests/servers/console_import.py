@@ -18,7 +18,7 @@ FILE = "username,display_name,role\nada@example.org,Ada,editor\neve,,\n"
 def send(
     browser: Browser, content: bytes | str, name: str = "people.csv", **form: Any
 ) -> TestResponse:
-    """Send a file with the form."""
+    """Send the form of the import with this file and return the response."""
     data = content.encode() if isinstance(content, str) else content
     fields = {"csrf_token": browser.token(), "role": "viewer", **form}
     parts = [field_part(field, value) for field, value in fields.items()]

@@ -1,8 +1,8 @@
-"""Pages with the console's scripts, on the origin of Wharf, for tests of the scripts alone.
+"""Pages with the console's scripts, for tests of the scripts without the console.
 
 A small server in front of Wharf serves the tests' pages with the console's policy, the built
 assets, tickets as the console issues them, and an address for reports of the policy. It passes all
-other requests on.
+other requests on to Wharf, so pages and API have one origin.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ DIST = _CONSOLE / "static/dist"
 BUILDER = ROOT / "services/console/tools/build_assets.py"
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 CSRF = "token-of-this-session"
-# As in shared/design/console.md.
+# The policy of the console's pages (`_POLICY` in
+# services/console/src/wharf_console/web/headers.py).
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; "
@@ -68,10 +69,10 @@ class ConsolePages:
         self.url = f"http://127.0.0.1:{port}"
         self.assets = assets
         self.pages: dict[str, bytes] = {}
-        #: Policies of pages with a separate policy.
+        #: By path of a page: the policy that replaces `POLICY`.
         self.policies: dict[str, str] = {}
         self.reports: list[str] = []
-        #: Whether Wharf responds with 503.
+        #: Whether requests to Wharf get a 503 instead of Wharf's response.
         self.down = False
         #: Forms and CSRF tokens of the requests for tickets.
         self.asked: list[tuple[dict[str, str], str]] = []
@@ -88,7 +89,7 @@ class ConsolePages:
         return self.url + path
 
     def give(self, form: dict[str, str], csrf: str) -> Answer:
-        """Return the response to a request for a ticket."""
+        """Record a request for a ticket and return the response to it."""
         self.asked.append((form, csrf))
         return self.ticket(form)
 

@@ -88,7 +88,9 @@ def act_document(seq: int = 1, act: str = "users.create", **fields: Any) -> dict
 
 
 def serve_people(gateway: FakeGateway) -> None:
-    """Let the gateway respond with Ann, who is logged in, Bob and a client."""
+    """Let the gateway list Ann, who is logged in, Bob, a client, an audit log and Ann's
+    sessions.
+    """
     people = [user_document("ann", "user-1", role="owner"), user_document()]
     gateway.on("GET", USERS, Reply({"users": people, "next_cursor": None}))
     for one in people:
@@ -125,7 +127,7 @@ def serve_people(gateway: FakeGateway) -> None:
 
 
 def serve_groups(gateway: FakeGateway) -> None:
-    """Let the gateway respond with a group that has Bob and the client as members."""
+    """Let the gateway list one group, which has Bob and the client as members."""
     gateway.on("GET", GROUPS, Reply({"groups": [group_document()], "next_cursor": None}))
     gateway.on("POST", GROUPS, Reply(group_document(), status=201))
     gateway.on("GET", f"{GROUPS}/group-1", Reply(group_document()))
@@ -148,7 +150,7 @@ def created(call: Call) -> Reply:
 
 
 def wanted_users(gateway: FakeGateway) -> list[dict[str, Any]]:
-    """Return the requested new users."""
+    """Return the bodies of the requests for new users."""
     return [call.json for call in gateway.called("POST", USERS)]
 
 

@@ -30,8 +30,8 @@ def ticket_document(**fields: Any) -> dict[str, Any]:
 
 
 def give_tickets(gateway: FakeGateway, **fields: Any) -> list[Call]:
-    """Let the gateway exchange tokens for tickets with these fields, and return
-    the list of exchanges.
+    """Let the gateway exchange tokens for tickets with these fields, and return a list that gets
+    each request for an exchange.
     """
     asked: list[Call] = []
 

@@ -21,7 +21,7 @@ from tests.servers.needs import lacking
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("auth", "console", "upload", "gateway")
 IMAGES = (*SERVICES, "images")
-# The options that the manual gives for every container (docs/containers.md).
+# The options that docs/containers.md gives for every container.
 CONTAINED = (
     *("--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
     *("--tmpfs", "/tmp:size=64m,mode=1777"),
@@ -46,8 +46,8 @@ class Images:
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Let one process build at a time, because a build has its packages
-    in the checkout's build/wheels.
+    """Let one process build at a time, because each build writes its packages to build/wheels of
+    the checkout.
     """
     folder = ROOT / "build"
     folder.mkdir(exist_ok=True)

@@ -18,9 +18,10 @@ _DELIVERY_SECONDS = 5.0
 class CuttingProxy:
     """A proxy that passes bytes to a port and breaks the connection after a number of bytes.
 
-    Each entry of `cuts` is a number of bytes. When all clients together have sent more bytes than
-    this number, the proxy breaks the connection that sent the first byte too many, and continues
-    with the next entry. After the last entry the proxy breaks no connection.
+    Each entry of `cuts` is a number of bytes. The proxy counts the bytes of all clients together.
+    When they exceed the number, the proxy breaks the connection that sent the first byte above the
+    number. It then counts from zero for the next entry. After the last entry the proxy breaks no
+    connection.
     """
 
     def __init__(self, target: int) -> None:

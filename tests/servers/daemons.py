@@ -1,4 +1,4 @@
-"""Programs that serve a whole session of tests: free ports, starting, waiting, ending."""
+"""Programs that serve a whole session of tests: start them, wait for them, and end them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def program(name: str) -> str:
 
 
 class Daemons:
-    """Processes that write their output into a separate folder."""
+    """Background processes whose output goes to files in one folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

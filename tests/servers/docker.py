@@ -18,7 +18,8 @@ import pytest
 
 from tests.servers.needs import lacking, needed
 
-# The second is shorter than the timeout of a test, so that its own message is shown.
+# `_TURN_SECONDS` is shorter than the timeout of a test, so that the message of `_only_engine` is
+# shown.
 _START_SECONDS, _TURN_SECONDS = 60, 240
 _CGROUPS = Path("/sys/fs/cgroup")
 
@@ -137,10 +138,11 @@ def engine() -> Iterator[Engine]:
 
 @contextmanager
 def _only_engine() -> Iterator[None]:
-    """Wait until no other pytest runs its own engine, and hold a lock during the block,
-    because two engines would share a bridge and the packet filter.
+    """Wait until no other pytest runs its own engine, and hold a lock during the block, because two
+    engines would share a bridge and the packet filter.
 
-    The lock is a name in the network namespace, which also contains the bridge and the filter.
+    The lock is an abstract socket. Its name belongs to the network namespace, as the bridge and the
+    filter do.
     """
     deadline = time.monotonic() + _TURN_SECONDS
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as turn:

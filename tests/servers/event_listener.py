@@ -1,4 +1,4 @@
-"""A client that receives events as a stream and reconnects at its last event."""
+"""A client that receives events as a stream. After a break it continues behind its last event."""
 
 from __future__ import annotations
 

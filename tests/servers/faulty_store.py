@@ -54,7 +54,7 @@ def error(status: int, code: str) -> Reply:
 
 
 class Exchange:
-    """One request, received up to its body."""
+    """One request of a client. Its head was received, its body was not read yet."""
 
     def __init__(self, handler: _Handler, operation: str) -> None:
         self.operation, self._handler = operation, handler
@@ -129,7 +129,7 @@ def well(exchange: Exchange) -> Reply:
 
 
 def silent(exchange: Exchange) -> Reply:
-    """Read the request, do nothing, and never respond."""
+    """Read the request, do not pass it on, and never respond."""
     exchange.read()
     exchange.wait_for_end()
     raise Cut
@@ -155,7 +155,7 @@ def cut_before(exchange: Exchange) -> Reply:
 
 
 def flip(exchange: Exchange) -> Reply:
-    """Change a bit of the first byte of the content."""
+    """Change a bit of the first byte of the request's body."""
     return exchange.passed_on(lambda block: bytes([block[0] ^ 1]) + block[1:])
 
 
@@ -181,7 +181,9 @@ def late(seconds: float) -> Fault:
 
 
 def answer(status: int, code: str) -> Fault:
-    """Read the request, do nothing, and respond with an error, even with a status of 200."""
+    """Read the request, do not pass it on, and respond with an error document. `status`
+    may be 200.
+    """
 
     def fault(exchange: Exchange) -> Reply:
         exchange.read()
@@ -311,7 +313,9 @@ class FaultyStore:
         self._orders[operation] = _Order(faults, last)
 
     def heal(self) -> None:
-        """Remove all orders, clear `seen`, and break connections that get no response."""
+        """Remove all orders, clear `seen`, and let `silent` and `swallow` break their
+        connections.
+        """
         self._orders.clear()
         self.seen.clear()
         self.healed.set()

@@ -32,7 +32,7 @@ def entry(
 
 @dataclass
 class FakeFeed:
-    """A feed that follows the contract of `/feed`. A `status` other than 200 makes it fail."""
+    """A feed with the pages of auth's `/feed`. With a `status` other than 200 it serves no page."""
 
     entries: list[Revocation] = field(default_factory=list)
     status: int = 200

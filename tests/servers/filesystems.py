@@ -1,4 +1,4 @@
-"""Filesystems of the tests: small ones, and ones whose power can be cut."""
+"""Filesystems for tests: mounts without a device, and ext4 disks whose power a test can cut."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ class Running:
         return socket.create_connection(("127.0.0.1", self.port), timeout=60)
 
     def begin(self) -> socket.socket:
-        """Begin a request whose body is under way, and return its connection."""
+        """Send the head and half of the body of a request, and return the connection."""
         connection = self.connect()
         connection.sendall(HEAD)
         # nginx waits for the body, so the request is in flight.

@@ -1,4 +1,4 @@
-"""Tokens of callers that reach a part of a tenant, and changes of their reach in the feed."""
+"""Tokens of callers whose grants allow only some keys, and changes of these grants in the feed."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ from servicekit.tokens import Principal
 from tests.servers.feed import FakeFeed, serving_feed
 from tests.servers.upload import UploadService
 
-# This is not the caller with which tests read, because that caller reaches everything.
+# Tests check results with another caller, which reaches everything.
 SUBJECT = "client-2"
 SCOPES = "files:read files:write files:delete buckets:admin"
 
 
 def compact(*written: str) -> Compact:
-    """Return grants in the form of the command line (`read,write:photos/inbox/`)."""
+    """Return the stored form of grants that are written as on the command line
+    (`read,write:photos/inbox/`).
+    """
     return grants.checked([grants.parse(one) for one in written])
 
 
@@ -69,7 +71,9 @@ def change(
     subject: str = SUBJECT,
     scopes: str = SCOPES,
 ) -> None:
-    """Change the own grants of a subject. The service reads the change before its next request."""
+    """Write new own grants of a subject to the feed. The service reads the change before its next
+    request.
+    """
     number = len(feed.entries) + 1
     said = ReachChange(version=1 + number, grants=compact(*written), scopes=scopes)
     feed.entries.append(

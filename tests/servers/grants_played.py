@@ -81,7 +81,9 @@ class Told:
 
 @dataclass
 class Feed:
-    """The feed that the service follows. Each entry is newer than any token."""
+    """The feed that the service follows. The versions that `own` and `group` write are newer than
+    the version in any token.
+    """
 
     service: UploadService
     seq: int = 0
@@ -102,12 +104,12 @@ class Feed:
     def own(
         self, subject: str, own: Compact, scopes: str = ALL_SCOPES, groups: Iterable[str] = ()
     ) -> None:
-        """Change own grants, scopes or memberships."""
+        """Write an entry with the own grants, scopes and groups of a subject."""
         change = ReachChange(1000 + self.seq, own, scopes, "", tuple(groups))
         self.say("reach", subject, change)
 
     def group(self, name: str, granted: Compact, scopes: str = "") -> None:
-        """Change a group."""
+        """Write an entry with the grants and scopes of a group."""
         self.say("group", name, ReachChange(1000 + self.seq, granted, scopes))
 
 
@@ -224,7 +226,7 @@ def _poured(incoming: Incoming, content: bytes, meanwhile: Callable[[], None]) -
 
 
 def of_everything(service: UploadService, subject: str = "owner") -> Caller:
-    """Return a caller without a list of grants."""
+    """Return a caller whose token has no claim `grants`, so the caller reaches everything."""
     return Caller(service, service.issuer.token(tid=service.tenant, sub=subject, scope=ALL_SCOPES))
 
 
@@ -244,7 +246,7 @@ def of_grants(
 
 
 def ticket_of(service: UploadService, own: Iterable[CompactGrant] | None, rules: Ticket) -> str:
-    """Return the address of a ticket that was made with these grants."""
+    """Return the path of a ticket whose maker has these grants."""
     grants = {} if own is None else {"grants": claim(own)}
     ticket = msgspec.to_builtins(rules)
     token = service.issuer.token(

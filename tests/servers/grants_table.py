@@ -1,7 +1,7 @@
 """Every operation of `upload`, and its requests that name a key, for `test_grants_walk.py`.
 
-A new operation in no table fails `test_every_operation_is_in_the_tables`: decide what callers
-with grants may do in it, and add its requests to a table.
+If a new operation is in no table, `test_every_operation_is_in_the_tables` fails. Then decide which
+requests of it callers with grants may send, and add the operation to a table.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _JSON = {"Content-Type": "application/json"}
 
 
 def filled_world(upload: UploadService) -> UploadService:
-    """Fill two buckets, one of which the caller does not know, with a file in the caller's folder
-    and a file outside of it.
+    """Store the files `INSIDE` and `OUTSIDE` in two buckets, one of which the caller
+    does not know.
     """
     owner = of_everything(upload)
     for bucket in (BUCKET, HIDDEN):
@@ -185,7 +185,8 @@ OPEN = {
 }
 #: Routes of Flask that are not in the OpenAPI document.
 UNDOCUMENTED = {"/healthz", "/metrics", "/openapi.json", "/readyz"}
-#: Requests that the gateway prepares, and the operations to which they belong.
+#: Requests that the gateway prepares: the operation or test that covers them, or the reason why
+#: none does.
 PREPARED = {
     "question admit": "each way that is spooled or streamed asks it",
     "question share": "test_links_end_with_their_makers_reach",
@@ -195,7 +196,7 @@ PREPARED = {
     "GET shared": "test_links_end_with_their_makers_reach",
     "OPTIONS": "it tells of the bucket's origins, as without a credential",
 }
-#: Modules of the live channel, and their tests.
+#: Modules of the live channel: their tests, or the reason why they need none.
 LIVE = {
     "gate": "tests/unit/upload/live/test_rules.py, tests/e2e/test_grants.py",
     "sse": "tests/unit/upload/live/test_rules.py, tests/e2e/test_grants.py",

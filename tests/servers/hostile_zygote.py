@@ -27,8 +27,8 @@ _X32 = 0x40000000
 
 
 def _syscall(x86: int, arm: int, *arguments: object) -> Callable[[], object]:
-    """Return a function that makes a system call by its number. Thus only the kernel can refuse
-    the call, and no function of a library.
+    """Return a function that makes a system call by its number, so that only the kernel, and no
+    library function, can refuse the call.
     """
 
     def call() -> None:
@@ -174,7 +174,7 @@ def main(landlock_abi: int, layer: str) -> None:
     if layer == "landlock":
         confinement._LIMITS = ()
     else:
-        # Ten seconds are too long for a test.
+        # The usual limit of processor time is too long for a test.
         confinement._LIMITS = tuple(
             (one, 1, 2) if one == resource.RLIMIT_CPU else (one, soft, hard)
             for one, soft, hard in confinement._LIMITS

@@ -50,8 +50,8 @@ class Http2Connection:
         self.frame(HEADERS, END_HEADERS, stream, block)
 
     def is_open_for(self, seconds: float) -> bool:
-        """Return `False` if the gateway closes the connection within these seconds. Return
-        `True` otherwise, immediately after a receipt of data. The data is dropped.
+        """Return `False` if the gateway closes the connection within these seconds. Return `True`
+        as soon as data arrives, which is dropped, or if nothing happens.
         """
         self.socket.settimeout(seconds)
         try:

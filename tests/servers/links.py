@@ -10,7 +10,7 @@ from servicekit.reaches import Maker
 from tests.servers.upload import UploadService
 from wharf_upload.domain.kept_links import KeptLink
 
-# The first bytes of a PNG picture, as many as sniffing reads.
+# The first bytes of a PNG picture, by which sniffing recognises the type.
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(20)
 
 
@@ -26,7 +26,7 @@ def link(upload: UploadService, **wanted: Any) -> str:
 def kept_link(
     tokens: tuple[str, ...] = ("t1",), expires_at: int = 2**50, *, tenant: str = "demo"
 ) -> KeptLink:
-    """Return the row of a link that was made with these tokens. Times are in milliseconds."""
+    """Return the row of a link, made with the tokens of these ids. Times are in milliseconds."""
     return KeptLink(
         tenant=tenant,
         id=uuid7_hex(),

@@ -108,11 +108,13 @@ class LiveProcess:
         return self.process.wait(START_SECONDS)
 
     def token(self, **claims: Any) -> str:
-        """Return a token that receives everything, with the given claims changed."""
+        """Return a token with which a client receives all events. `claims` replace its claims."""
         return self.issuer.token(**{"scope": "events:read files:read", **claims})
 
     def store(self, count: int = 1, **changes: object) -> list[str]:
-        """Store files and return the cursors of the tenant's `count` newest events, in order."""
+        """Write `count` rows of files and return the cursors of the tenant's `count` newest events,
+        oldest first.
+        """
         tenant = str(changes.get("tenant", "demo"))
         for _ in range(count):
             self._count += 1

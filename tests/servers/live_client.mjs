@@ -1,5 +1,7 @@
-// socket.io-client as it comes, under Node. Takes what to do as JSON, and writes what it hears, a
-// JSON document a line; each line that comes in is an event to emit.
+// Runs the unchanged socket.io-client under Node. The argument is one JSON object: {url, auth,
+// library, options}. The program writes each message that it receives as one line of JSON. Each
+// line of its standard input is a JSON array with the name and the data of an event that the
+// program emits.
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 

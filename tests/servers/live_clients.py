@@ -109,7 +109,7 @@ def _python(url: str, auth: dict[str, object], options: dict[str, Any]) -> Itera
 
     def end(reason: object = None) -> None:
         if reason == client.reason.TRANSPORT_ERROR and client.eio.ws is not None:
-            # The client leaves the socket of a server that died to the garbage collector.
+            # After its server has died, the client does not close the socket.
             client.eio.ws.shutdown()
         heard.add("disconnect", reason)
 
@@ -172,7 +172,9 @@ def _javascript(
 
 @contextmanager
 def streaming(url: str, token: str, after: Cursor | None = None, **fields: str) -> Iterator[Heard]:
-    """Yield an SSE client, for which `disconnect` marks the end of the stream."""
+    """Yield the messages of an SSE client. Its last message, `disconnect`, shows that the stream
+    has ended.
+    """
     heard = Heard()
     address = f"{url}/v1/events" + ("" if after is None else f"?after={after}")
     headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream", **fields}

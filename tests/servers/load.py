@@ -9,8 +9,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-# Sizes for a PUT in one request and for a spooled PUT. The largest body may be under way when the
-# process is killed.
+# The two smaller bodies are sent to the service in the request, the larger ones through the spool.
+# The largest body may be under way when the process is killed.
 SIZES = (200, 10_000, 300_000, 3_000_000)
 Put = Callable[[str, bytes], bool]
 
@@ -50,7 +50,8 @@ class Load:
     ) -> None:
         count = 0
         while not over.is_set():
-            # Each third key is used again, so that files are also replaced.
+            # Of three uploads, the second has the key of the first, so that files are also
+            # replaced.
             key = f"{thread}/{count - count % 3 if count % 3 == 1 else count}.bin"
             body = os.urandom(SIZES[(thread + count) % len(SIZES)])
             digest = hashlib.sha256(body).hexdigest()
@@ -69,7 +70,7 @@ class Load:
                     enough.set()
 
     def faults(self, there: dict[str, str]) -> list[str]:
-        """Return the faults of the stored files, given as keys with digests."""
+        """Return the faults of the stored files. `there` has their digests by key."""
         found = [
             f"{key} was acknowledged and is {there.get(key, 'not there')}"
             for key, digest in self.acknowledged.items()

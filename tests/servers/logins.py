@@ -1,4 +1,4 @@
-"""An auth service that allows few failed logins, and logins to it."""
+"""An auth service with low limits for failed logins, and functions that try to log in."""
 
 from __future__ import annotations
 

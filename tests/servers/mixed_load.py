@@ -24,7 +24,8 @@ from tests.servers.wharf.api_client import ApiClient
 from tests.servers.wharf.multipart_body import CONTENT_TYPE, file_part, multipart_body
 from tests.servers.wharf.tus_client import OCTETS, TUS, Tus
 
-# A body to read is larger than the buffers of two sockets. A body to send may be smaller.
+# A file that is read must be larger than the buffers of two sockets. Bodies that are sent may be
+# smaller.
 READ_BYTES, SLOW_BYTES, STREAM_BYTES, SMALL_BYTES = 20_000_000, 5_000_000, 3_000_000, 10_000
 FILES = "/v1/files/default"
 _READ_BLOCK, _SENT_BLOCK = 250_000, 62_500

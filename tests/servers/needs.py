@@ -1,4 +1,4 @@
-"""Requirements of tests to the machine, and the result when one is missing."""
+"""Requirements that tests have of the machine, and what happens when one is missing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A listener for notices in a thread, like the one in the live process's event loop."""
+"""A listener for notices in a thread. The live process has such a listener in its event loop."""
 
 from __future__ import annotations
 

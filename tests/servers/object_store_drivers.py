@@ -19,7 +19,7 @@ _CLIENTS: dict[ObjectStore, Any] = {}
 def object_store(server: ObjectStore, folder: Path, bucket: str = "") -> TimedStore:
     """Return a store below `blobs/` of the bucket, or below a new prefix of a shared bucket.
 
-    The second case applies if `bucket` is empty. `folder` has the file of keys and spool files.
+    The second case applies if `bucket` is empty. `folder` gets the key file and the spool files.
     """
     return TimedStore(object_driver(server, folder, bucket))
 

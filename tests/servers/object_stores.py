@@ -1,6 +1,6 @@
 """Object stores for tests: Ceph's radosgw, radosgw with TLS, and OpenStack's Swift.
 
-Each store starts when the first test of a session needs it. The fixtures are in tests/conftest.py,
+Each store starts when the first test of a session needs it. tests/conftest.py imports the fixtures,
 so a session has one of each.
 """
 
@@ -50,7 +50,9 @@ class ObjectStore:
         return f"s3://{bucket}/{prefix}?{fields}"
 
     def key_file(self, folder: Path) -> Path:
-        """Write the keys into a file in the format of `WHARF_BLOB_KEY_FILE`."""
+        """Write the keys into a file in the format of `WHARF_BLOB_KEY_FILE`, and return
+        its path.
+        """
         path = folder / "blob-keys"
         path.touch(0o600)
         path.write_text(f"{self.access_key}\n{self.secret_key}\n")
@@ -127,7 +129,9 @@ def radosgw(ceph_cluster: Cluster) -> ObjectStore:
 
 @pytest.fixture(scope="session")
 def radosgw_tls(ceph_cluster: Cluster) -> ObjectStore:
-    """Return Ceph's object store with TLS. Only the file `ca` has the certificate's authority."""
+    """Return Ceph's object store with TLS. Only the file `ca` has the authority that signed its
+    certificate.
+    """
     # The host is a name, because nginx does not verify IP addresses in certificates.
     endpoint = f"https://localhost:{ceph_cluster.tls_port}"
     return ObjectStore(endpoint, ca=str(ceph_cluster.certificate.authority))

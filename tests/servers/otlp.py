@@ -1,4 +1,6 @@
-"""A collector of OpenTelemetry traces for tests: OTLP over HTTP, parsed with its own protobuf."""
+"""A collector of OpenTelemetry traces for tests: it receives OTLP over HTTP and parses it with
+OpenTelemetry's own protobuf classes.
+"""
 
 from __future__ import annotations
 

@@ -48,12 +48,12 @@ class Person:
 
     @property
     def cookie(self) -> str | None:
-        """Return the refresh token in the browser's cookie."""
+        """Return the refresh token in the browser's cookie, or `None` without a cookie."""
         found = self.browser.get_cookie(COOKIE)
         return found.value if found else None
 
     def call(self, method: str, path: str, **arguments: Any) -> TestResponse:
-        """Send a request with the access token below `/auth`."""
+        """Send a request with the access token to a path below `/auth`."""
         headers = {"Authorization": f"Bearer {self.token}"}
         return self.browser.open(f"/auth{path}", method=method, headers=headers, **arguments)
 

@@ -19,9 +19,10 @@ import pytest
 
 _BINARIES = Path("/usr/lib/postgresql")
 _START_SECONDS = 30
-# Small and not durable. Hundreds of databases that each serve one test need no vacuum.
+# The server is small, and does not survive a power cut. Databases that serve one test each need no
+# vacuum.
 _SETTINGS = ("fsync=off", "shared_buffers=16MB", "autovacuum=off")
-# A new database has about 300 files. In memory, making these files takes a seventh of the time.
+# A new database has about 300 files. In memory it takes a seventh of the time to make these files.
 _MEMORY = Path("/dev/shm")
 _MEMORY_BYTES = 2 << 30
 

@@ -1,4 +1,6 @@
-"""A real Prometheus (Debian's package) with Wharf's own rules, scraping every second."""
+"""A real Prometheus (Debian's package) that scrapes every second, with Wharf's rules
+without `for`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A runner of promtool for Wharf's rules, with given series."""
+"""A runner of promtool, which applies Wharf's rules to the series of a test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fixtures of all unit tests that cache what each application would compute again."""
+"""Fixtures that make unit tests faster: they cache results and make password hashes cheap."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def real_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def nginx_is_found(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Provide a file named nginx, which settings need even without an installed nginx.
+    """Provide a program named nginx, because settings require one and nginx may not be installed.
     No test runs it.
     """
     folder = tmp_path_factory.mktemp("nginx")

@@ -56,12 +56,12 @@ class RedisServer:
                 return False
 
     def freeze(self) -> None:
-        """Stop responding from now on, without refusing connections."""
+        """Suspend the process. It accepts connections, but does not respond until `thaw`."""
         assert self._process
         self._process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """End `freeze`."""
+        """Let the process continue after `freeze`."""
         assert self._process
         self._process.send_signal(signal.SIGCONT)
 
@@ -75,8 +75,8 @@ class RedisServer:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """Yield a running server for the whole session. A test that stops or freezes the
-    server starts it again.
+    """Yield a running server for the whole session. A test that stops or freezes the server must
+    make it run again.
     """
     directory = Path(tempfile.mkdtemp(prefix="wharf-redis-"))
     server = RedisServer(directory)

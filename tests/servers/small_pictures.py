@@ -125,7 +125,9 @@ def ways(upload: UploadService, tmp_path: Path) -> Iterator[Ways]:
 
 
 def asking(ways: Ways, way: str) -> Callable[..., Answer]:
-    """Return a function that requests the file in this way: by token, by link or publicly."""
+    """Return a function that requests a picture in this way: with a token, by a link,
+    or publicly.
+    """
     fields: dict[str, str] = {}
     if way == "token":
         target, fields = "/v1/files/default/a.png", {"Authorization": ways.bearer}

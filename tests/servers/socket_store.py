@@ -1,8 +1,8 @@
 """A store whose blobs are behind a socket (`blob_server`), slow and faulty on demand.
 
-The store represents any store that is no folder: no file can be linked into it, a response may be
-late or missing, and a write may have happened although its response was lost. Like every store,
-this store does only I/O, and `TimedStore` translates the errors.
+The store represents any store that is no folder: it cannot adopt a file by a hard link, a response
+may be late or missing, and a write may have happened although its response was lost. Like every
+store, this store does only I/O, and `TimedStore` translates the errors.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from wharf_upload.storage.memory import MemoryStore
 from wharf_upload.storage.moving import MovingStore
 from wharf_upload.storage.timed import TimedStore
 
-# Stores of the contract tests, by their names in tests/contract/stores/conftest.py. Those in
-# EXCLUSIVE know existing names. An object store replaces the blob of an existing name.
+# Stores of the contract tests, by their names in tests/contract/stores/conftest.py. The stores in
+# EXCLUSIVE refuse a name that exists. An object store replaces the blob of this name.
 EXCLUSIVE = (
     "local",
     "local without fsync",

@@ -17,10 +17,11 @@ Strace = Callable[[str], list[str]]
 
 @pytest.fixture(scope="session")
 def strace(tmp_path_factory: pytest.TempPathFactory) -> Strace:
-    """Return a function that makes the command prefix for an injection.
+    """Return a function that returns the beginning of a command line: strace with an injection.
 
     The injection is in the form of strace(1): `fsync:error=EIO` makes every fsync fail, and
-    `link:signal=KILL:when=3` kills the process at the third link. `trace_of` reads the trace.
+    `link:signal=KILL:when=3` kills the process at the third call of link(2). `trace_of` reads the
+    trace.
     """
     program = needed("strace")
     folder = tmp_path_factory.mktemp("strace")
@@ -34,7 +35,8 @@ def strace(tmp_path_factory: pytest.TempPathFactory) -> Strace:
         log.touch()
         calls = injection.partition(":")[0]
         inject = ["-e", f"inject={injection}"] if ":" in injection else []
-        # -y shows paths. With seccomp only the traced calls stop a process, but signals get lost.
+        # -y shows paths. --seccomp-bpf is faster, because only the traced calls stop a process, but
+        # it loses signals.
         fast = [] if "signal=" in injection else ["--seccomp-bpf"]
         return [program, "-f", *fast, "-y", "-o", str(log), "-e", f"trace={calls}", *inject]
 

@@ -1,9 +1,9 @@
 """Twin tenants: copies of a tenant's rows with the same names, keys and numbers.
 
 Triggers copy each row of the tenant to both twins in the statement that writes it. One twin sorts
-before the tenant, one after it. A twin's row stays when the tenant deletes its own row. A statement
-that changes or deletes a twin's row fails. So the results of one tenant's operations show whether
-each statement is limited to that tenant.
+before the tenant, one after it. A twin's row stays when the tenant deletes its own row. Every other
+statement that changes or deletes a twin's row fails. So the results of one tenant's operations show
+whether each statement is limited to that tenant.
 """
 
 from __future__ import annotations
@@ -27,10 +27,11 @@ Columns = Mapping[str, list[str]]
 class Twinned:
     """The way in which a table's rows are copied. In SQL, `{}` stands for the twin's name.
 
-    `key` finds the twin's row; without a key an existing row stays. `different` has the values that
-    differ in the twin's row: in columns that are unique in the installation, or to reveal a reader
-    of the wrong row. `behind` has such values only for the twin that sorts last. `first` runs
-    before the copy. `owner` is the SQL of the tenant of `{row}`, which is the new or the old row.
+    `key` has the columns that identify the twin's row, which the copy replaces; without a key an
+    existing row stays. `different` has the values that differ in the twin's row: in columns that
+    are unique in the installation, or to reveal a reader of the wrong row. `behind` has such values
+    only for the twin that sorts last. `first` runs before the copy. `owner` is the SQL of the
+    tenant of `{row}`, which is the new or the old row.
     """
 
     key: str = ""
@@ -68,7 +69,7 @@ class Twins:
     tables: Mapping[str, Twinned]
     rows: tuple[str, ...]
     kept: Mapping[str, str]
-    # Tables for which SQLite needs another copy.
+    # Tables whose rows SQLite must copy in another way.
     of_sqlite: Mapping[str, Twinned] = field(default_factory=dict)
 
     def add(self, url: str) -> None:
@@ -91,7 +92,7 @@ class Twins:
 
     def _for_sqlite(self, columns: Columns) -> Iterator[str]:
         yield from self._first_rows()
-        # The value is 1 while a trigger copies, because a copy replaces the twin's row.
+        # The value is 1 while a trigger copies, because the copy may replace a twin's row.
         yield "CREATE TABLE twins_copied (now INTEGER); INSERT INTO twins_copied VALUES (0);"
         for table, common in self.tables.items():
             twinned = self.of_sqlite.get(table, common)
@@ -163,7 +164,8 @@ UPLOAD_TWINS = Twins(
                 "blob": "'{}-' || new.blob",
                 "size": "new.size + 1000003",
             },
-            # For a file that moves.
+            # When a file moves, its copy has another key, so the twin's old row must be deleted
+            # first.
             first="DELETE FROM files WHERE blob = '{}-' || new.blob;",
         ),
         "idempotency": Twinned(
@@ -187,8 +189,8 @@ UPLOAD_TWINS = Twins(
         "INSERT INTO link_keys (tenant, secret, created_at) VALUES ('{}', 'abcd', 1)",
     ),
     kept={"usage": "tenant", "limits": "tenant", "link_keys": "tenant"},
-    # SQLite has one key for all tenants: the numbers of one twin are smaller, the other's far
-    # larger.
+    # In SQLite all tenants share one series of event numbers. One twin gets smaller numbers, the
+    # other gets far larger ones.
     of_sqlite={
         "events": Twinned("", {"seq": "new.seq - 1000003"}, {"seq": "new.seq + 1000000000000"})
     },
@@ -218,7 +220,7 @@ def _named(table: str) -> Twinned:
     )
 
 
-# A login that reads a twin is refused.
+# The twins are suspended, so a login that reads a twin's row is refused.
 _SUSPENDED = (
     "INSERT INTO tenants (name, display_name, created_at, suspended_at) VALUES ('{}', '{}', 1, 1)"
 )
@@ -233,8 +235,8 @@ AUTH_TWINS = Twins(
             {"id": "'{}-' || new.id", **_id("client")},
             owner="(SELECT tenant FROM clients WHERE id = {row}.client)",
         ),
-        # The tenant's own subject is a member of one twin's group; in the other it is the twin's
-        # subject.
+        # The group of one twin has the tenant's own subject as a member; the group of the other
+        # twin has this twin's subject.
         "group_members": Twinned(
             "member_group, subject",
             {**_id("member_group"), **_id("subject")},

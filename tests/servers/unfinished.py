@@ -26,7 +26,7 @@ def new_upload(length: int | None = 10, **changes: object) -> Upload:
 
 
 def end_of(upload: Upload) -> UploadEnd:
-    """Return the end of this upload, which the write of its file needs."""
+    """Return the record of this upload's end, which a write of the upload's file contains."""
     return UploadEnd(
         id=upload.id,
         parts=upload.parts,

@@ -38,7 +38,7 @@ from wharf_upload.storage.base import BlobName, BlobStore
 
 MIGRATIONS = Path(wharf_upload.__file__).parent / "migrations"
 TENANT = "demo"
-# See tests/servers/twins.py.
+# The names of the twin tenants (tests/servers/twins.py).
 TWINS = ("a-twin", "z-twin")
 BOUNDARY = "wharf-test-boundary"
 
@@ -147,7 +147,7 @@ class UploadService:
         bucket: str = "default",
         spooled: bool = False,
     ) -> TestResponse:
-        """Send a `PUT`, in one request or spooled."""
+        """Send a `PUT`. The body is in the request, or with `spooled` in a spool file."""
         path = f"/v1/files/{bucket}/{key}"
         if spooled:
             return self._spool("PUT", path, body, headers or {})
@@ -205,7 +205,7 @@ class UploadService:
             return stream.read()
 
     def sweep(self, seconds: float = 0, *, dry_run: bool = False) -> Swept:
-        """Run the sweeper once with this age for all leftovers."""
+        """Run the sweeper once. It removes leftovers and deleted blobs of at least this age."""
         root = self.settings.spool_folder.parent
         return Sweeper(self.store, self.records, root, ages(seconds), dry_run=dry_run).run()
 

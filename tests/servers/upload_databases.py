@@ -34,7 +34,8 @@ def database_url(
 def copied(
     request: pytest.FixtureRequest, folder: Path, template: Path, fill: Callable[[str], None]
 ) -> Iterator[str]:
-    """Yield the URL of a database of the dialect `request.param`. Drop it afterwards in PostgreSQL.
+    """Yield the URL of a database of the dialect `request.param`. Afterwards drop a PostgreSQL
+    database.
 
     The database is a copy of the SQLite file `template`, or of a PostgreSQL database that `fill`
     has filled.
@@ -51,7 +52,7 @@ def copied(
 
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """Yield the database. Other threads close their own connections."""
+    """Yield the database. A test must close the connections of its other threads."""
     database = open_database(database_url, durable=False)
     yield database
     database.close()

@@ -31,7 +31,7 @@ def uneventful(service: UploadService) -> list[str]:
 def assert_nothing_else(service: UploadService) -> None:
     """Assert that after a sweep of all leftovers only the blobs of live files are left."""
     service.sweep()
-    # The second sweep removes leftovers of the same millisecond as the first.
+    # The second sweep removes leftovers that were written in the millisecond of the first sweep.
     service.sweep()
     files: list[File] = list(service.records.live_files())
     assert service.blobs() == {file.blob for file in files}

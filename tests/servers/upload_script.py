@@ -1,8 +1,8 @@
 """A process that receives, changes and deletes files one after the other, which tests kill.
 
 `python -m tests.servers.upload_script DATA CREDENTIALS STEP…` runs the named steps of `STEPS` and
-writes a line of JSON for each, with its name, its status and the problem's slug. `CREDENTIALS` is a
-file with a token and its public key.
+writes a line of JSON for each, with its name, its status and the problem's slug. The last line has
+the status of `/readyz`. `CREDENTIALS` is a file with a token and its public key.
 """
 
 from __future__ import annotations

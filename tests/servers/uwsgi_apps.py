@@ -15,7 +15,7 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class _Handler(socketserver.StreamRequestHandler):
-    """One request, passed on as uWSGI does."""
+    """The handler of one request, which calls the application as uWSGI does."""
 
     server: _Server
 
@@ -39,7 +39,7 @@ class _Handler(socketserver.StreamRequestHandler):
             lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in headers)]
             self.wfile.write("\r\n".join([*lines, "", ""]).encode("latin-1"))
 
-        # nginx disconnects as soon as it knows enough.
+        # nginx disconnects as soon as it has read enough of the response.
         with suppress(BrokenPipeError, ConnectionResetError):
             for block in self.server.app(environ, start_response):
                 self.wfile.write(block)

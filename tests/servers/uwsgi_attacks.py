@@ -55,17 +55,17 @@ class Attacker:
 
     @property
     def mark(self) -> Path:
-        """Return the path of the file that exists as soon as one of the files was run."""
+        """Return the path of the file that `evil.py` makes when it is run."""
         return self.folder / "mark"
 
     def was_run(self) -> bool:
-        """Tell whether a file was run since the last call."""
+        """Tell whether `evil.py` was run since the last call."""
         found = self.mark.exists()
         self.mark.unlink(missing_ok=True)
         return found
 
     def prepare(self) -> None:
-        """Write the files."""
+        """Write `evil.py`, and `plain.py`, which does no harm."""
         source = _SOURCE.format(mark=str(self.mark))
         (self.folder / "evil.py").write_text(source)
         (self.folder / "plain.py").write_text(_PLAIN)

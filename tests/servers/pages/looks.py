@@ -14,7 +14,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Look:
-    """The browser and the choices of a person.
+    """The properties with which a page is opened.
 
     Attributes:
         theme: `light` and `dark` are chosen in the console, `system-dark` only by the system.

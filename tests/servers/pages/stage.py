@@ -24,7 +24,8 @@ _VIEW = "wharf_console_files"
 _HEIGHT = 800
 # A generous timeout for steps that take about a second on an idle machine.
 _PATIENCE_SECONDS = 60
-# The page is loaded, its scripts have run, and the queue of uploads is restored.
+# This script returns true when the page is loaded, its scripts have run, and the queue of uploads
+# is restored.
 _SETTLED = (
     "const {scripts} = document.documentElement.dataset;"
     "const runs = arguments[0] && document.querySelector('script[src*=\"/console-\"]');"
@@ -160,7 +161,7 @@ class Stage:
         return self.browser.current_url.removeprefix(self.wharf.url).partition("?")[0]
 
     def text(self, selector: str = "main") -> str:
-        """Return the text of an element as it is in the page."""
+        """Return the text of an element, with the text that the page hides."""
         return str(self.one(selector).get_property("textContent"))
 
     def awaited(self, condition: Callable[[], object]) -> Any:
@@ -185,6 +186,8 @@ class Stage:
             aside.rename(door)
 
     def forget_tokens(self) -> None:
-        """Delete the tokens that the console wrote last, as when their session ends elsewhere."""
+        """Delete the file of tokens that the console wrote last, so that its session
+        has no tokens.
+        """
         records = [one for one in (self.wharf.data / "console/tokens").iterdir() if one.is_file()]
         max(records, key=lambda one: one.stat().st_mtime_ns).unlink()

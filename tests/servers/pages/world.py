@@ -65,7 +65,7 @@ def made(tenants: Tenants, signer: Signer) -> World:
             ("busy", "limited", "editor"),
             # A person for sessions that tests end.
             ("busy", "passing", "owner"),
-            # The first tenant stays empty, and the second is filled.
+            # The tenant `empty` stays empty. Tests fill the tenant `fresh`.
             ("empty", "beginner", "owner"),
             ("fresh", "newcomer", "owner"),
             ("held", "suspended", "owner"),

@@ -1,6 +1,6 @@
 """Values that a release has issued and that outlive it: links, cursors, a session and tokens.
 
-This is a part of `make.py`. Tokens are stored as header and claims, without the signing key.
+`make.py` calls this module. It stores tokens as header and claims, without the signing key.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def handed_out(
 
 
 def guest(admin: ApiClient) -> ApiClient:
-    """Return a person who reads a folder of pictures through a group."""
+    """Return the client of a new person, whose only grant is to read a folder, through a group."""
     made = people.make(admin, "demo", "grace", role="viewer")
     users = f"/auth/v1/tenants/demo/users/{made.id}"
     assert admin.send_json("PATCH", users, {"grants": []}).status == 200
@@ -74,7 +74,7 @@ def link(api: ApiClient, key: str, seconds: int, bucket: str = "default") -> str
 
 
 def exchanged(api: ApiClient, **fields: str) -> str:
-    """Return a token that is exchanged for the client's token."""
+    """Exchange the client's token, and return the new token."""
     form = {
         "grant_type": EXCHANGE,
         "subject_token": str(api.token),

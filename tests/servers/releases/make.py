@@ -129,7 +129,7 @@ def refused(admin: ApiClient) -> dict[str, Any]:
         people.FORM,
     )
     assert answer.status == 200, answer.body
-    time.sleep(3)  # upload follows the feed and gets both entries
+    time.sleep(3)  # in this time upload reads both entries from the feed
     return {"suspended": "acme", "revoked": claims_of(str(token))["jti"]}
 
 

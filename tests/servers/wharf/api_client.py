@@ -116,7 +116,7 @@ class ApiClient:
         headers: Headers | None = None,
         bucket: str = "default",
     ) -> dict[str, Any]:
-        """Send a PUT that must succeed, and return the file's JSON."""
+        """Send a PUT that must create a file, and return the file's JSON."""
         answer = self.put(key, content, headers, bucket)
         assert answer.status == 201, answer.body
         document: dict[str, Any] = answer.json()
@@ -150,7 +150,7 @@ class ApiClient:
         return self.request(method, target, json.dumps(content).encode(), fields)
 
     def listed(self, bucket: str = "default") -> list[str]:
-        """Return the keys of a bucket, up to one page."""
+        """Return the keys of a bucket, at most 1000."""
         answer = self.get(f"/v1/files/{bucket}?limit=1000")
         assert answer.status == 200, answer.body
         return [file["key"] for file in answer.json()["files"]]
@@ -174,13 +174,15 @@ class ApiClient:
 
 
 def _check(answer: Answer) -> None:
-    """Check that a response has one request id, which is also in its problem document."""
+    """Check that a response has one request id, which is also in its problem document, and that an
+    error shows no path of the disk.
+    """
     request_id = answer.header("X-Request-Id")
     assert request_id
     if answer.slug:
         assert answer.json()["request_id"] == request_id
         assert answer.json()["status"] == answer.status
-    # Row 28: no response shows where files are on the disk.
+    # Row 28 of docs/security.md: no response shows where files are on the disk.
     if answer.status >= 400:
         for place in (b"/tenants/", b"/spool/", b"/staging/", b"wharf-e2e-", b"Traceback"):
             assert place not in answer.body

@@ -61,12 +61,12 @@ class Wharf:
         return found[name]
 
     def log(self, name: str) -> str:
-        """Return the log of a child so far. `access` is the gateway's access log."""
+        """Return the log of a program so far. `access` is the gateway's access log."""
         path = self._log / f"{name}.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
 
     def log_lines(self, name: str) -> list[dict[str, Any]]:
-        """Return the JSON objects in a child's complete log lines."""
+        """Return the JSON objects in the complete lines of a program's log."""
         lines = self.log(name).rpartition("\n")[0].splitlines()
         return [json.loads(line) for line in lines if line.startswith("{")]
 
@@ -86,7 +86,7 @@ class Wharf:
 
     @contextmanager
     def standing_still(self, name: str) -> Iterator[None]:
-        """Stop all processes of a child, with all their threads, during the block."""
+        """Suspend all processes of a program, with all their threads, during the block."""
         found = self.processes(name)
         assert found
         for pid in found:

@@ -213,7 +213,7 @@ def kill_live(wharf: Wharf) -> None:
 
 
 def recorded(api: ApiClient) -> list[dict[str, Any]]:
-    """Return all events of the tenant from `GET /v1/events`."""
+    """Return the events of the tenant from `GET /v1/events`, at most 1000."""
     answer = api.get("/v1/events?limit=1000")
     assert answer.status == 200, answer.body
     found: list[dict[str, Any]] = answer.json()["events"]

@@ -16,13 +16,13 @@ from tests.servers.wharf.instance import Wharf
 ALL_SCOPES = ("files:read", "files:write", "files:delete", "buckets:admin")
 # A third of a token's lifetime.
 _LOGIN_SECONDS = 300
-# A session of tests may keep a token to its end, which takes an hour under load.
+# Tests may use one token during the whole session, which takes an hour under load.
 _TOKEN_SECONDS = 6 * 3600
 _numbers: Iterator[int] = itertools.count(1)
 
 
 class Tenants:
-    """A maker of tenants and clients in one Wharf, as an administrator."""
+    """An administrator of one Wharf, who creates tenants and clients."""
 
     def __init__(self, wharf: Wharf) -> None:
         self._api = ApiClient(wharf.port)
@@ -100,7 +100,9 @@ class Signer:
         return {name: value for name, value in claims.items() if value is not None}
 
     def token(self, headers: dict[str, Any] | None = None, **changes: Any) -> str:
-        """Return a token with valid claims and `changes`, and a valid header and `headers`."""
+        """Return a token with valid claims, changed by `changes`, and a valid header, changed by
+        `headers`.
+        """
         header = {"typ": "at+jwt", "kid": self.kid, **(headers or {})}
         kept = {name: value for name, value in header.items() if value is not None}
         return jwt.encode(self.claims(**changes), self.pem, "RS256", kept)

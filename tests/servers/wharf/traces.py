@@ -1,4 +1,6 @@
-"""The traces of a tenant's requests. "∅" in security.md means that these did not change."""
+"""The traces of a tenant's requests. "∅" in docs/security.md means that the traces did
+not change.
+"""
 
 from __future__ import annotations
 
