@@ -18,7 +18,9 @@ __all__ = ["api", "postgres", "signer", "tenants", "wharf"]
 
 @pytest.fixture(scope="session")
 def wharf() -> Iterator[Wharf]:
-    """Start a Wharf; note the responses that its OpenAPI documents allow (session/answers.py)."""
+    """Yield a Wharf; record the responses that its OpenAPI documents declare
+    (session/answers.py).
+    """
     with running() as found:
         answers.DECLARED.update(documented.operations(ApiClient(found.port)))
         yield found
@@ -26,13 +28,13 @@ def wharf() -> Iterator[Wharf]:
 
 @pytest.fixture(scope="session")
 def tenants(wharf: Wharf) -> Tenants:
-    """Create tenants and clients through auth's API."""
+    """Return the object that creates tenants and clients through auth's API."""
     return Tenants(wharf)
 
 
 @pytest.fixture(scope="session")
 def signer(wharf: Wharf) -> Signer:
-    """Sign tokens with the key of this Wharf."""
+    """Return the object that signs tokens with the key of this Wharf."""
     return Signer(wharf)
 
 

@@ -1,4 +1,7 @@
-"""Admission: the gateway refuses requests before it reads a body (rows 1 to 7, 10 to 14)."""
+"""Admission: the gateway refuses requests before it reads a body (rows 1 to 7, 10 to 14).
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Requests that parsers could read differently, and oversized requests (rows 8, 9)."""
+"""Requests that parsers could read differently, and oversized requests (rows 8, 9).
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 

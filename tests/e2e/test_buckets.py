@@ -1,4 +1,7 @@
-"""Buckets and their policies: size limits, types by the bytes, names, and deletion."""
+"""Buckets and their policies: size limits, types by the bytes, names, and deletion.
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 

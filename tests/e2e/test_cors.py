@@ -1,4 +1,7 @@
-"""Cross-origin requests (row 66): the responses that pages of other origins may read."""
+"""Cross-origin requests (row 66): the responses that pages of other origins may read.
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 
@@ -249,7 +252,9 @@ def fragile() -> Iterator[Wharf]:
 
 @pytest.fixture
 def client(fragile: Wharf) -> ApiClient:
-    """Return a client whose bucket lists one origin, when the gateway knows the origin."""
+    """Return a client whose bucket lists one origin, after the gateway has asked about
+    all origins.
+    """
     found = bucket_of(Signer(fragile).client())
     for origin in (GOOD, *EVIL[:5]):
         refused = {"Origin": origin, "Content-Length": str(CAP + 1)}

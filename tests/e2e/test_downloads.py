@@ -22,7 +22,7 @@ BYTES = bytes(range(256)) * 1000
 
 
 def check_security_fields(answer: Answer) -> None:
-    """Check the header fields of row 39, each of which must occur exactly once."""
+    """Check the header fields that row 39 of docs/security.md requires, each exactly once."""
     policy = answer.header("Content-Security-Policy").split("; ")
     assert {"sandbox", "default-src 'none'"} <= set(policy)
     assert answer.header("X-Content-Type-Options") == "nosniff"

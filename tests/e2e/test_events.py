@@ -78,7 +78,9 @@ def test_one_kind(api: ApiClient, reader: ApiClient, order: str, cursor: str) ->
     "query", ["order=newest&after=1", "before=1", "order=latest", "kind=File", "kind="]
 )
 def test_malformed(reader: ApiClient, query: str) -> None:
-    """A cursor of the other order, an unknown order and an invalid kind get a 400."""
+    """`after` with the order `newest`, `before` with `oldest`, and invalid orders and kinds get
+    400.
+    """
     reader.get(f"/v1/events?{query}").problem(400, "malformed-request")
 
 

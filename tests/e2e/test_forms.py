@@ -1,4 +1,7 @@
-"""Forms: many files in any field, choices, digests, and all or nothing (rows 16 to 18)."""
+"""Forms: many files in any field, choices, digests, and all or nothing (rows 16 to 18).
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 

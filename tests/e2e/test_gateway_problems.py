@@ -1,4 +1,7 @@
-"""The refusals that the gateway makes itself, and its responses while a service is down."""
+"""The refusals that the gateway makes itself, and its responses while a service is down.
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +49,7 @@ def send(wharf: Wharf, request: bytes) -> RawAnswer:
 
 
 def get(target: str, *fields: str, host: str = "127.0.0.1") -> bytes:
-    """Return a GET that closes its connection."""
+    """Return the bytes of a GET with `Connection: close`."""
     lines = (f"GET {target} HTTP/1.1", f"Host: {host}", "Connection: close", *fields, "", "")
     return "\r\n".join(lines).encode()
 
@@ -165,7 +168,9 @@ def test_documents_where_hosts_are_configured(fragile: Wharf, request_bytes: byt
 
 @pytest.mark.parametrize("host", ["files.example", "FILES.example:8080", "localhost", "127.0.0.1"])
 def test_known_hosts(fragile: Wharf, host: str) -> None:
-    """The configured host and the loopback names are served, in any case and with any port."""
+    """The configured host and the loopback names are served, in upper or lower case,
+    with any port.
+    """
     assert send(fragile, get("/healthz", host=host)).status == 200
 
 
@@ -212,7 +217,9 @@ def test_a_dead_service(fragile: Wharf, client: ApiClient) -> None:
 
 
 def test_a_service_that_hangs(fragile: Wharf, client: ApiClient) -> None:
-    """A request whose admission gets no answer is refused before its body is read."""
+    """If the service does not answer the admission, a request gets a 503 before its
+    body is read.
+    """
     with nothing_stored(fragile, client.tenant), fragile.standing_still("upload"):
         bearer = f"Authorization: Bearer {client.token}"
         request = head("PUT /v1/files/default/x HTTP/1.1", bearer, "Content-Length: 2000000")
@@ -258,7 +265,9 @@ def test_documents_are_those_of_the_services() -> None:
 
 
 def test_every_refusal_of_nginx_has_a_document() -> None:
-    """Each error page in nginx's configuration has a location, and the reverse is true."""
+    """Each error page in nginx's configuration has a location, and no such location is
+    left unused.
+    """
     pages = (TEMPLATES / "error_pages.conf").read_text()
     text = (TEMPLATES / "problems.conf.template").read_text()
     named = re.findall(r"=\d+ (@problem_\w+|/_problem_\d+\.)(\$refusal_form)?;", pages + text)

@@ -47,7 +47,9 @@ class Team:
 
 @pytest.fixture(scope="module")
 def team(wharf: Wharf, tenants: Tenants) -> Team:
-    """Return the tenant, with an owner and with a client without grants."""
+    """Return the tenant, with an owner, and with a client without a list of grants, which reaches
+    everything.
+    """
     client = tenants.tenant()
     owner = people.make(tenants.admin, client.tenant, role="owner")
     assert owner.login().status == 200

@@ -104,7 +104,9 @@ def canary() -> Iterator[str]:
 
 
 def documents(url: str) -> dict[str, tuple[str, bytes]]:
-    """Return documents by type, which name the address in each way that readers follow."""
+    """Return type and content of documents by name; each refers to the address as its
+    format can.
+    """
     xml, svg = ENTITY.format(url=url), PICTURE.format(url=url)
     relations = f'<Relationships><Relationship Target="{url}/t" TargetMode="External"/>'
     office = io.BytesIO()

@@ -1,4 +1,7 @@
-"""Rate limits per client, across workers, and nginx's own limits by address (rows 72, 73)."""
+"""Rate limits per client, across workers, and nginx's own limits by address (rows 72, 73).
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 

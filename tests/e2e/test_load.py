@@ -121,7 +121,7 @@ def test_smoke(wharf: Wharf, tenants: Tenants, tmp_path: Path) -> None:
 
 
 def test_a_missed_threshold_fails_the_run(wharf: Wharf, tmp_path: Path) -> None:
-    """A run below a threshold ends with status 1 and a line with the threshold's name."""
+    """A run that misses a threshold ends with status 1 and a line with the threshold's name."""
     done = _load(
         wharf,
         tmp_path / "short.html",

@@ -1,4 +1,7 @@
-"""Logs: JSON lines with the request id, and without any credential."""
+"""Logs: JSON lines with the request id, and without any credential.
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ from tests.servers.wharf.tenants import Tenants
 
 
 def logged(wharf: Wharf, ids: Iterable[str]) -> bool:
-    """Wait until the gateway has written the lines of these requests, which it does each second."""
+    """Tell whether the gateway writes the log lines of these requests; it writes lines
+    each second.
+    """
     return all(until(lambda wanted=one: wanted in wharf.log("access")) for one in ids)
 
 

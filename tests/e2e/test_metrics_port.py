@@ -1,4 +1,7 @@
-"""Metrics: served on the internal port, and on no other port."""
+"""Metrics: served on the internal port, and on no other port.
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Authlib and joserfc, which know nothing of Wharf, against `auth` through the gateway."""
+"""Authlib and joserfc, which know nothing of Wharf, against `auth` through the gateway.
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def test_the_outer_form(document: dict[str, Any]) -> None:
 
 
 def test_references_lead_somewhere(document: dict[str, Any]) -> None:
-    """Every `$ref` names a schema of the document, and some `$ref` names each schema."""
+    """Every `$ref` names a schema of the document, and every schema is named by a `$ref`."""
     found = set(references(document))
     known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
     assert found == known

@@ -1,4 +1,7 @@
-"""People through gateway and services: logins, sessions, and how they end (rows 60, 61, 64, 65)."""
+"""People through gateway and services: logins, sessions, and how they end (rows 60, 61, 64, 65).
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 

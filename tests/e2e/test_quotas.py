@@ -1,4 +1,7 @@
-"""Quotas and limits of tenants through the gateway: concurrent uploads, events, permissions."""
+"""Quotas and limits of tenants through the gateway: concurrent uploads, events, permissions.
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 

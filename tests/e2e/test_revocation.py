@@ -1,4 +1,7 @@
-"""Row 60: revoked tokens, disabled clients and suspended tenants are refused everywhere."""
+"""Row 60: revoked tokens, disabled clients and suspended tenants are refused everywhere.
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 

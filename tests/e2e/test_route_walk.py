@@ -2,6 +2,8 @@
 
 The tables (`route_tables.py`) name every operation and every parameter. If an operation or a
 parameter is new, `test_everything_is_in_the_tables` fails: add it to the table that fits.
+
+Row numbers are those of the tables in docs/security.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`?download=` on links and public files; schemathesis once found a request with a 503."""
+"""`?download=` on links and public files; schemathesis once found a request that got a 503."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Tenancy (row 67): responses for another tenant's objects are those for absent objects."""
+"""Tenancy (row 67): responses for another tenant's objects are those for absent objects.
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Deletion of tenants, rotation of keys and the audit log, in a separate Wharf."""
+"""Deletion of tenants, rotation of keys and the audit log, in a separate Wharf.
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 

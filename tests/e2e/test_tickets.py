@@ -1,4 +1,7 @@
-"""Uploads by ticket through the gateway: in header and path, in memory and spooled, row 77."""
+"""Uploads by ticket through the gateway: in header and path, in memory and spooled (row 77).
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 
@@ -127,7 +130,7 @@ def test_no_length(wharf: Wharf, tickets: Tickets) -> None:
 
 
 def test_forms(tickets: Tickets) -> None:
-    """A form by ticket stores its files below the prefix, and redirects to the ticket's address."""
+    """A form by ticket stores its files below the prefix, and redirects as its ticket allows."""
     token = tickets.token(redirect=["https://app.example/done/"])
     body = multipart_body(field_part("prefix", "x"), file_part("a", b"1"), file_part("b", LARGE))
     answer = tickets.anyone.request("POST", f"/u/{token}", body, FORM)

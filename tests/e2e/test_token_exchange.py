@@ -1,4 +1,7 @@
-"""Tickets by token exchange through the whole of Wharf: from a client's token to a stored file."""
+"""Tickets by token exchange through the whole of Wharf: from a client's token to a stored file.
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 

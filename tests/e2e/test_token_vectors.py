@@ -1,4 +1,7 @@
-"""The vectors of tests/vectors, signed with a running Wharf's key, through the gateway."""
+"""The vectors of tests/vectors, signed with a running Wharf's key, through the gateway.
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 

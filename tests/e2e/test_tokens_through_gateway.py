@@ -1,4 +1,7 @@
-"""Tokens as the gateway passes them on, in memory, spooled, or to Flask (rows 49 to 60)."""
+"""Tokens as the gateway passes them on, in memory, spooled, or to Flask (rows 49 to 60).
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 
@@ -134,13 +137,17 @@ class Authorized(ApiClient):
 
 @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer "])
 def test_the_scheme_has_no_case(api: ApiClient, scheme: str) -> None:
-    """The scheme may have any case, and more than one blank after it (RFC 9110 section 11.1)."""
+    """The scheme may be in upper or lower case, with several blanks after it (RFC 9110 section
+    11.1).
+    """
     answer = Authorized(api.port, f"{scheme} {api.token}").get("/v1/usage")
     assert answer.status == 200
 
 
 def test_leeway_is_a_minute_at_most(api: ApiClient, signer: Signer) -> None:
-    """A token is still valid seconds after its expiry, and no longer valid after two minutes."""
+    """A token is still valid five seconds after its expiry, and no longer valid after
+    two minutes.
+    """
     assert api.using(signer.token(exp=int(time.time()) - 5)).get("/v1/usage").status == 200
     late = signer.token(iat=int(time.time()) - 900, exp=int(time.time()) - 120)
     api.using(late).get("/v1/usage").problem(401, "token-expired")

@@ -20,7 +20,7 @@ GATEWAYS_BYTES = 8_000_000
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """Start one Chromium for all tests."""
+    """Yield one Chromium for all tests."""
     with browsing(tmp_path_factory.mktemp("profile")) as found:
         yield found
 
@@ -41,7 +41,7 @@ def capped() -> Iterator[Wharf]:
 
 @pytest.fixture
 def visitor(browser: Browser, site: Site, capped: Wharf, tmp_path: Path) -> Iterator[Visitor]:
-    """Yield a visitor on a page of a service that is a separate tenant of Wharf."""
+    """Yield a visitor on a page of another service, which has a separate tenant in Wharf."""
     browser.errors()
     yield Visitor(browser, site, capped, Signer(capped).client(), tmp_path)
     browser.command("Network.disable")

@@ -56,7 +56,7 @@ class Person:
         return give
 
     def bucket(self, **policy: object) -> None:
-        """Make the bucket with this policy, or replace the policy of the bucket."""
+        """Make the bucket `photos` with this policy, or replace the bucket's policy."""
         answer = self.api.send_json("PUT", f"/v1/buckets/{BUCKET}", policy)
         assert answer.status in (200, 201), answer.body
 

@@ -109,7 +109,7 @@ def test_leaving_when_a_file_was_just_refused(person: Person) -> None:
 
 
 def test_leaving_before_a_file_is_kept(person: Person) -> None:
-    """The browser asks before it leaves a page whose files are not yet copied."""
+    """The page asks before a person leaves it, until the browser has copied the chosen files."""
     person.bucket()
     person.visit()
     person.line(SLOW)

@@ -157,7 +157,8 @@ document.dispatchEvent(new Event("visibilitychange"));
 
 
 def test_pauses(reader: Reader) -> None:
-    """The page does not update a list under a dialog, in a hidden tab or without its tick.
+    """The page does not update a list under a dialog, in a hidden tab, or while its box is not
+    ticked.
 
     When the reason ends, the page updates the list. A page without any input for an hour pauses.
     """
@@ -193,7 +194,7 @@ def test_pauses(reader: Reader) -> None:
 def test_a_channel_that_ends_and_comes_back(reader: Reader) -> None:
     """Without its channel a page fetches its list every few seconds.
 
-    A new channel starts after the last event, with a new token.
+    A new channel starts after the last event, with a new token. A `resync` causes a fetch.
     """
     reader.open(FILES, names="b")
     reader.happens(number=41)

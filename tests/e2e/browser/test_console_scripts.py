@@ -106,7 +106,7 @@ def _open(person: Person, body: str, **values: str) -> None:
 
 
 def _violations(person: Person) -> Any:
-    """Return the violations that axe finds on the current page."""
+    """Return the violations of accessibility rules that axe finds on the current page."""
     person.browser.execute_script(AXE.read_text())
     return person.browser.run(
         "const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];"
@@ -244,7 +244,9 @@ def test_chosen_pictures(person: Person) -> None:
 @pytest.mark.parametrize("width", [320, 360, 1280])
 @pytest.mark.parametrize("body", ["list", "forms", "uploads"])
 def test_access_and_width(person: Person, body: str, width: int, theme: str) -> None:
-    """axe finds no violation, and no page scrolls sideways, at three widths in both themes."""
+    """axe finds no accessibility violation, and no page scrolls sideways, at three widths in both
+    themes.
+    """
     person.browser.command(
         "Emulation.setDeviceMetricsOverride",
         width=width,

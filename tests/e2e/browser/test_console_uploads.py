@@ -311,7 +311,9 @@ def test_no_token_is_kept(person: Person) -> None:
 
 
 def test_more_files_than_are_at_hand(person: Person) -> None:
-    """A large folder is stored completely, and the list's summary counts all of the files."""
+    """A folder of 230 files is stored completely, the summary counts all files, the
+    list shows 50.
+    """
     person.bucket()
     person.visit()
     for number in range(230):

@@ -1,4 +1,7 @@
-"""`fetch` from a page on another origin, with an upload ticket."""
+"""`fetch` from a page on another origin, with an upload ticket.
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 

@@ -33,7 +33,9 @@ BLIND = (
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Browser]:
-    """Yield a browser that lets every page run scripts, as the console's pages may."""
+    """Yield a browser that ignores content security policies, so the test can run
+    scripts in pages.
+    """
     browser.command("Page.enable")
     browser.command("Page.setBypassCSP", enabled=True)
     browser.delete_all_cookies()

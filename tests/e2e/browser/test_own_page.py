@@ -78,5 +78,5 @@ def test_done(visitor: Visitor, tmp_path: Path) -> None:
 
 
 def refused(answer: Answer) -> bool:
-    """Tell whether the response refuses a suspended tenant with 403 or 404."""
+    """Tell whether the response has one of the statuses 403 and 404, as for a suspended tenant."""
     return answer.status in (403, 404)

@@ -36,7 +36,9 @@ class Visitor:
     folder: Path
 
     def bucket(self, **policy: object) -> None:
-        """Make the bucket for pages of our origin, unless `policy` says otherwise."""
+        """Make the bucket `photos`, or replace its policy. It lists our site's origin, unless
+        `policy` lists other origins.
+        """
         origins = {"cors_origins": [self.site.origin(OURS)]}
         answer = self.api.send_json("PUT", f"/v1/buckets/{BUCKET}", {**origins, **policy})
         assert answer.status in (200, 201), answer.body

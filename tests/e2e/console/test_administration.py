@@ -79,7 +79,9 @@ def owner(wharf: Wharf) -> Owner:
 
 
 def test_a_bucket_from_its_making_to_its_end(owner: Owner) -> None:
-    """An owner makes, changes and deletes a bucket by forms, which show refusals at fields."""
+    """An owner makes, changes and deletes a bucket by forms. A form shows a refusal at
+    its field.
+    """
     name = unique("bucket")
     units = {"largest_unit": "MB", "expiry_unit": "days"}
     assert owner.send("/console/buckets/new", name=name, **units) == (303, f"/console/b/{name}/")

@@ -16,7 +16,7 @@ SOMEBODY_6 = b"PROXY TCP6 2001:db8::77 ::1 4711 80\r\n"
 
 
 def get(target: str, *fields: str) -> bytes:
-    """Return a GET on a connection that closes."""
+    """Return the bytes of a GET with `Connection: close`."""
     return head(f"GET {target} HTTP/1.1", "Connection: close", *fields)
 
 
@@ -27,7 +27,7 @@ def logged(wharf: Wharf, request_id: str) -> str | None:
 
 
 def test_nobody_else_comes_to_the_door(wharf: Wharf) -> None:
-    """No user except Wharf's own can enter the folder of the door's socket."""
+    """The permissions of the door's folder let no system user except Wharf's own enter it."""
     door = wharf.data / "run/console-door.sock"
     assert stat.S_ISSOCK(door.lstat().st_mode)
     assert stat.S_IMODE(door.parent.stat().st_mode) == 0o700
@@ -118,7 +118,7 @@ def test_a_login_at_the_console(wharf: Wharf) -> None:
     ],
 )
 def test_what_is_behind_the_door(wharf: Wharf, request_: str, status: int) -> None:
-    """The door serves the API with a token, but no file contents, pages or internal addresses."""
+    """The door passes on API requests, without a token to a 401; other addresses get a 404."""
     (answer,) = by_the_door(
         wharf, SOMEBODY, head(f"{request_} HTTP/1.1", "Content-Length: 0", "Connection: close")
     )

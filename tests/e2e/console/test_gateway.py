@@ -97,7 +97,7 @@ def test_files_of_a_page(wharf: Wharf) -> None:
     ],
 )
 def test_nothing_else_is_to_be_had(wharf: Wharf, target: str) -> None:
-    """The static address serves neither the records of the build nor files next to its folder."""
+    """No address serves the records of the build, files next to the static folder, or metrics."""
     assert (DIST / ".build.json").is_file(), "the build's record has another name"
     status, _, text = Visitor(wharf).request("GET", target)
     assert status in {303, 400, 404}
@@ -146,7 +146,7 @@ def test_a_file_is_asked_for_without_a_body(wharf: Wharf) -> None:
 
 
 def test_a_large_page_comes_whole(wharf: Wharf) -> None:
-    """A page that repeats its own address of 8,000 characters arrives whole."""
+    """The login page whose address has a `next` of 8,000 characters gets a 200."""
     status, _, _ = Visitor(wharf).request("GET", f"/console/login?next=/console/{'x' * 8000}")
     assert status == 200
 

@@ -48,7 +48,7 @@ def hurried(brief: Wharf, console_browser: Browser, tmp_path: Path) -> Iterator[
 
 @pytest.fixture
 def entered(stage: Stage) -> Stage:
-    """Log in with a session that only this test uses."""
+    """Return the stage with a new login, whose session only this test uses."""
     stage.set(DEFAULT)
     stage.log_in("passing")
     return stage

@@ -36,7 +36,7 @@ def photo(seed: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def photos(whole: Stage) -> list[bytes]:
-    """Store three photos, and a broken picture without a small one."""
+    """Store three photos, and a broken picture of which no small picture can be made."""
     made = [photo(number) for number in range(3)]
     for number, content in enumerate(made):
         whole.world.api.stored(f"photos/{number}.jpg", content)
@@ -60,7 +60,7 @@ def pictures(stage: Stage) -> list[tuple[bool, bool, int]]:
 
 
 def weights(stage: Stage) -> list[int]:
-    """Return the bytes of each picture of the page."""
+    """Return the number of bytes of each picture of the page."""
     found: list[int] = stage.browser.execute_script(_WEIGHT)
     return found
 

@@ -64,7 +64,9 @@ def test_lists_stay_lists(api: ApiClient) -> None:
 
 
 def test_not_on_the_internal_port(wharf: Wharf, api: ApiClient) -> None:
-    """The internal port has no live channel, and the public port does not serve its metrics."""
+    """The internal port serves the metrics of the live channel but no events; the public port
+    serves no metrics.
+    """
     internal = f"http://127.0.0.1:{wharf.metrics_port}"
     fields = {"Authorization": f"Bearer {api.token}", "Accept": "text/event-stream"}
     for path in ("/socket.io/?EIO=4&transport=polling", "/v1/events"):

@@ -42,13 +42,13 @@ def wharf(radosgw_tls: ObjectStore, way_there: CuttingProxy, ca: Path) -> Iterat
 
 @pytest.fixture(scope="package")
 def tenants(wharf: Wharf) -> Tenants:
-    """Create tenants and clients through auth's API."""
+    """Return the object that creates tenants and clients through auth's API."""
     return Tenants(wharf)
 
 
 @pytest.fixture(scope="package")
 def signer(wharf: Wharf) -> Signer:
-    """Sign tokens with the key of this Wharf."""
+    """Return the object that signs tokens with the key of this Wharf."""
     return Signer(wharf)
 
 

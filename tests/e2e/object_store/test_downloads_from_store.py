@@ -211,7 +211,9 @@ def test_conditions_that_hold(api: ApiClient, method: str, conditions: dict[str,
 
 
 def test_the_same_as_by_token(api: ApiClient) -> None:
-    """A link's 304, 200 and 206 have the validators of a request by token, and allow any site."""
+    """A link's 304, 200 and 206 have the validators of a request by token, and let any site embed
+    them.
+    """
     token, shared, _ = addresses(api)
     expected = api.get(token)
     check_security_fields(expected)

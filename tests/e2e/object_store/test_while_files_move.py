@@ -63,7 +63,9 @@ TEXT = b"plain text\n" * 10_000
 
 @pytest.mark.parametrize("place", ["disk", "store"])
 def test_both_places(moving: Moving, api: ApiClient, place: str) -> None:
-    """A file gets the same responses from both places, by token and link, with every condition."""
+    """Requests by token and by link get the same responses from both places, also with
+    conditions.
+    """
     etag = api.stored("a.txt", TEXT)["etag"]
     targets = ["/v1/files/default/a.txt", link(api, "a.txt")]
     if place == "disk":

@@ -1,4 +1,4 @@
-"""Reads metrics from the internal port as Prometheus does."""
+"""A function that reads metrics from the internal port, as Prometheus does."""
 
 from __future__ import annotations
 

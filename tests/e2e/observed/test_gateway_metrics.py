@@ -16,7 +16,9 @@ from tests.servers.wharf.tenants import Tenants
 
 
 def grown(wharf: Wharf, before: Exposition, by: float, name: str, **labels: str) -> bool:
-    """Wait until a counter has grown by exactly this number; nginx delays its lines a second."""
+    """Tell whether a counter grows by exactly this number; nginx writes its log lines up to 1 s
+    late.
+    """
     wanted = before.sum(name, **labels) + by
     return until(lambda: scrape(wharf, "nginx").sum(name, **labels) == wanted, pause=0.1)
 

@@ -46,8 +46,8 @@ STORE_SECTIONS = {
 # This Wharf has no TLS: tests/e2e/tls tests these sections.
 TLS_SECTIONS = {"The certificate of the public port": ("gateway",)}
 _ROW = re.compile(r"\| `(?P<name>wharf_\w+)` \| (?P<type>\w+) \|(?P<labels>[^|]*)\|")
-# The most series of one instance. A setting bounds the values of the label for tenants, and the
-# code bounds the values of all other labels.
+# The most series of one target. A setting bounds the values of the label for tenants, and the code
+# bounds the values of all other labels.
 _MOST_SERIES = 1500
 
 
@@ -82,7 +82,7 @@ def listened_to(wharf: Wharf, api: ApiClient, signer: Signer) -> None:
 
 @pytest.fixture(scope="module")
 def wharf(collector: Collector) -> Iterator[Wharf]:
-    """Start a Wharf without any requests, whose counters are therefore zero."""
+    """Start a Wharf that has served no request yet, so all counters begin at zero."""
     with observed(collector) as found:
         yield found
 
@@ -155,7 +155,7 @@ def test_promtool_finds_no_fault(pages: dict[str, Exposition], target: str) -> N
 
 
 def test_series_are_few(pages: dict[str, Exposition]) -> None:
-    """The number of series of one instance is bounded and small."""
+    """Each target exports fewer than 1,500 series."""
     for target, page in pages.items():
         series = sum(len(family.samples) for family in page.families.values())
         assert series < _MOST_SERIES, target

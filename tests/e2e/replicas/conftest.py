@@ -104,5 +104,5 @@ def pair(postgres: PostgresServer, redis_server: RedisServer) -> Iterator[Pair]:
 
 @pytest.fixture
 def tenants(pair: Pair) -> Tenants:
-    """Create tenants and clients through the first replica's auth."""
+    """Return the object that creates tenants and clients through the first replica's auth."""
     return Tenants(pair.a)

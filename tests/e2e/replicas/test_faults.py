@@ -57,9 +57,8 @@ def test_redis_that_does_not_answer(pair: Pair) -> None:
 def test_postgres_that_is_stopped(pair: Pair) -> None:
     """Without PostgreSQL both replicas respond with 503 and Retry-After.
 
-    The replicas still serve recently used
-    links. With PostgreSQL back both
-    replicas work again without a restart.
+    The replicas still serve recently used links. When PostgreSQL is back, both replicas work again
+    without a restart.
     """
     a, b = pair.clients()
     a.stored("file", LARGE)

@@ -34,7 +34,7 @@ def refusals(tus: Tus, signer: Signer) -> dict[int, Answer]:
 
 
 def test_the_version_is_on_every_answer(tus: Tus, signer: Signer) -> None:
-    """Every response to a tus client has Tus-Resumable, refusals included."""
+    """Each refusal of a tus request has Tus-Resumable, with the statuses from 400 to 460."""
     for status, answer in refusals(tus, signer).items():
         assert answer.status == status, (status, answer.body)
         assert answer.header("Tus-Resumable") == "1.0.0"

@@ -1,4 +1,4 @@
-"""Hints of the IETF protocol on whole files, and parts that must never become files."""
+"""Header fields of the IETF protocol on whole files, and parts that must never become files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""`PATCH /v1/uploads/{id}`, which appends bytes at an offset."""
+"""`PATCH /v1/uploads/{id}`, which appends bytes at an offset.
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Permissions and limits of uploads: owners, methods, tickets, quotas, and changed policies."""
+"""Permissions and limits of uploads: owners, methods, tickets, quotas, and changed policies.
+
+Row numbers are those of the tables in docs/security.md.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +107,7 @@ class Ticketed:
 
 @pytest.fixture
 def ticketed(api: ApiClient, signer: Signer) -> Ticketed:
-    """Return a maker of tickets for this test's tenant."""
+    """Return an object that makes tus clients with tickets of this test's tenant."""
     return Ticketed(api, signer)
 
 
