@@ -30,14 +30,14 @@ with work_folder(Path(sys.argv[1]), {SIZE}) as work:
 
 
 def mounts(base: Path) -> list[str]:
-    """Return the mounts below a folder."""
+    """Return the lines of /proc/self/mounts that contain the folder's path."""
     lines = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
     return [line for line in lines if str(base) in line]
 
 
 def images(base: Path) -> list[str]:
-    """Return the loop devices of images below a folder, except those that the kernel
-    is about to free.
+    """Return the lines about loop devices whose image is below a folder. Wait up to ten seconds for
+    the kernel, which frees devices late.
     """
     deadline = time.monotonic() + 10
     while True:

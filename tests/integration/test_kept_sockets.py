@@ -253,7 +253,9 @@ def test_a_gateway_of_the_release_before(folder: Path) -> None:
 
 
 def test_nonsense_is_answered_and_nothing_more(folder: Path) -> None:
-    """A packet that is no valid request, or that contains a path, gets `none` and has no effect."""
+    """A packet that is no valid request, contains a path, or keeps a socket without its descriptor
+    gets `none`, and the FdStore continues to serve.
+    """
     with keeper(folder) as path:
         for packet in (b"x", b"take ../x.sock", b"keep upload.sock 1 2", b"keep upload.sock"):
             with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as client:
@@ -265,7 +267,9 @@ def test_nonsense_is_answered_and_nothing_more(folder: Path) -> None:
 
 
 def test_the_first_process(folder: Path) -> None:
-    """The first process passes its socket and signals to a child, and returns the child's code."""
+    """The first process passes its socket and signals to a child, and returns the child's exit
+    code. A client that connects between two first processes is served by the second one.
+    """
     server, path = folder / "server", folder / "upload.sock"
     server.write_text(_SERVER.format(python=sys.executable))
     server.chmod(0o755)

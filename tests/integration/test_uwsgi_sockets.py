@@ -177,7 +177,7 @@ def test_the_attack_on_the_environment_is_real(unguarded: uwsgi.Uwsgi, attacker:
 
 
 def test_other_modifiers_answer_without_our_options(unguarded: uwsgi.Uwsgi) -> None:
-    """A uWSGI without Wharf's options accepts commands of its plugins in addition to requests."""
+    """A uWSGI without Wharf's options also responds to commands of its plugins."""
     answering = [
         modifier
         for modifier in range(1, 256)
@@ -201,7 +201,9 @@ def test_variables_that_are_taken_back(target: Target, name: str) -> None:
 
 
 def test_all_modifiers(target: Target) -> None:
-    """Only requests get a response, and the other 255 kinds of packets end the connection."""
+    """Only the modifier 0 gets a response, and only with variables. The other 255 modifiers get
+    none.
+    """
     answered = [modifier for modifier in range(256) if target.send(modifier=modifier)]
     assert answered == [0]
     assert not [
@@ -222,7 +224,9 @@ def test_commands_of_plugins(target: Target, modifier: int) -> None:
 
 @pytest.mark.parametrize("name", ACTING)
 def test_variables_with_another_modifier(target: Target, name: str) -> None:
-    """A variable on which uWSGI acts has no effect in a packet with another modifier."""
+    """A packet with another modifier and a variable on which uWSGI acts is refused with 403 and has
+    no effect.
+    """
     for modifier in (1, *ANSWERING, 255):
         added = (name, target.attacker.value(name))
         assert target.send(added, modifier=modifier).startswith(FORBIDDEN)
@@ -268,7 +272,9 @@ def test_fields_of_the_internal_port(target: Target, name: str) -> None:
 
 
 def test_the_receiver(upload_over_a_file: Target) -> None:
-    """The stream server accepts only requests, and uWSGI's variables have no effect on it."""
+    """The stream server responds only to requests, and a variable on which uWSGI acts does not
+    replace the token.
+    """
     target = upload_over_a_file
     address = target.server.socket.parent / "receiver.sock"
     for modifier in range(1, 256):

@@ -44,7 +44,7 @@ def test_records_only(backup: Path, run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "new/auth/keys").exists()
     assert not (tmp_path / "new/credentials.json").exists()
     assert "team-a" in run("tenant", "list", environ=environ).stdout
-    # The Job runs `init` after the restore: `init` creates nothing again.
+    # In Kubernetes a Job runs `init` after the restore. `init` must create nothing a second time.
     done = run("init", environ={**environ, "WHARF_DEMO": "false"})
     assert done.returncode == 0, done.stderr
     again = run("restore", "--records-only", str(backup), environ=environ)

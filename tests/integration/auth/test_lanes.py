@@ -23,7 +23,7 @@ INI = Path(__file__).parents[3] / "services" / "auth" / "uwsgi.ini"
 FORM = "application/x-www-form-urlencoded"
 # The parameter that the gateway sends only from its metrics port.
 INTERNAL = {"WHARF_INTERNAL": "1"}
-# More requests than twice the threads of the process for secrets.
+# ATTACKED requests are more than twice the threads of the process for secrets.
 ATTACKER, ATTACKED = "203.0.113.9", 60
 # The statuses for a wrong secret, for too many wrong secrets, and for a request that waited too
 # long.

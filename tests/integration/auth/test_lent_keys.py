@@ -19,7 +19,9 @@ STRANGERS = 54321
 
 @pytest.fixture
 def secret(tmp_path: Path) -> Iterator[Path]:
-    """Yield a secret as the kubelet arranges it: open folders, names that are links, one key."""
+    """Yield a secret as the kubelet arranges it: open folders, names that are symbolic links, one
+    key.
+    """
     with mounted(tmp_path / "keys", "tmpfs", "mode=1777") as folder:
         version = folder / "..2026_11_20"
         version.mkdir()

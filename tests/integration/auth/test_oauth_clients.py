@@ -24,7 +24,9 @@ from wharf_auth.app import create_app
 
 @pytest.fixture
 def live(auth: AuthService) -> Iterator[str]:
-    """Serve auth over HTTP, and yield the gateway URL. The issuer's name is made from this URL."""
+    """Serve auth over HTTP without a gateway, and yield the URL, with which the issuer's name
+    begins.
+    """
     with serving_app(lambda url: create_app(replace(auth.settings, issuer=f"{url}/auth"))) as url:
         yield url
 

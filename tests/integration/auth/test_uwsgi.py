@@ -90,8 +90,8 @@ def test_it_issues_tokens(server: uwsgi.Uwsgi, demo: Entry) -> None:
 
 
 def test_socket_is_for_its_user_alone(server: uwsgi.Uwsgi) -> None:
-    """Only the service's user may connect to its socket, because a connection counts
-    as the gateway (security.md 75).
+    """Only the service's user may connect to its socket, because a connection counts as the gateway
+    (row 75 of docs/security.md).
     """
     assert stat.S_IMODE(server.socket.stat().st_mode) == 0o600
 
@@ -194,7 +194,7 @@ def test_wrong_settings_stop_it(environ: dict[str, str], name: str, value: str, 
 
 
 def test_open_key_stops_it(environ: dict[str, str]) -> None:
-    """A private key that other users can read stops auth at startup (security.md 80)."""
+    """A private key that other users can read stops auth at startup."""
     (key,) = (Path(environ["WHARF_DATA"]) / "auth" / "keys").glob("*.pem")
     key.chmod(0o644)
     with uwsgi.running(["--ini", str(INI)], environ) as server:

@@ -124,7 +124,7 @@ def strict(
         yield found
 
 
-# The field that the proxy sends, and the client's address in it.
+# The field that the proxy sends, and the address that the service then receives.
 CHAINS = [
     (CLIENT, CLIENT),
     # The elements that the client wrote itself come first.

@@ -82,7 +82,7 @@ def test_other_tenants_hear_nothing(live: LiveProcess, tenant: str) -> None:
 def test_scopes_and_buckets(live: LiveProcess, tenant: str) -> None:
     """A client that may only write receives only events of its own files.
 
-    A client that subscribes to a bucket receives only events of this bucket.
+    A client that subscribes to a bucket receives only events of this bucket, until it unsubscribes.
     """
     own = live.token(tid=tenant, sub="client-2", scope="files:write")
     with (

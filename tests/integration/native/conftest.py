@@ -190,7 +190,7 @@ class Wharf:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Return a checkout with dummies for all programs but nginx."""
+    """Return a folder that looks like a checkout, with dummies for all programs except nginx."""
     programs = tmp_path / ".venv/bin"
     programs.mkdir(parents=True)
     for name in ("wharf-auth", "wharf-images", "wharf-upload", "uwsgi"):

@@ -1,4 +1,4 @@
-"""Preparations before a run or a test: Python, its packages, Debian's packages."""
+"""Preparations before a run or a test: Python, and the packages of Python, Debian and npm."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NATIVE = Path(__file__).parents[3] / "deploy/native"
 
 @pytest.fixture
 def prepare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Return the script as a module, on a separate checkout that has an environment."""
+    """Return prepare.py as a module that works on a separate checkout with an environment."""
     spec = importlib.util.spec_from_file_location("prepare", NATIVE / "prepare.py")
     assert spec is not None
     assert spec.loader is not None
@@ -125,7 +125,9 @@ def test_what_is_only_convenient(prepare: ModuleType) -> None:
 def test_the_consoles_scripts_are_not_needed(
     prepare: ModuleType, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """An error of the script builder is printed, and the preparation continues."""
+    """An error of the program that builds the console's scripts is printed, and the preparation
+    continues.
+    """
     tool = prepare.ROOT / "services/console/tools/build_assets.py"
     tool.parent.mkdir(parents=True)
     tool.write_text("print('built')")
@@ -274,7 +276,7 @@ def test_only_lint_needs_the_checkers_of_words(prepare: ModuleType) -> None:
 
 
 def test_unit_tests_need_no_program(prepare: ModuleType) -> None:
-    """`make unit` installs no program and makes no extra environment."""
+    """The goal `unit` requires no program and no extra environment."""
     assert prepare.GOALS["unit"].programs == ()
     assert not prepare.GOALS["unit"].environments
 

@@ -25,8 +25,8 @@ def test_a_program_gets_its_words_and_writes_to_its_log(tmp_path: Path) -> None:
 
 
 def test_nginx_says_when_it_begins(tmp_path: Path) -> None:
-    """Before nginx starts, `program.sh` removes nginx's old sockets and appends the start time
-    to `requests.tsv`.
+    """Before nginx starts, `program.sh` removes nginx's old sockets and appends a line with the
+    start time to `requests.tsv`.
     """
     (tmp_path / "blobs.sock").touch()
     (tmp_path / "requests.tsv").write_text("a line\n")

@@ -112,8 +112,8 @@ def test_many_that_fail(wharf: Wharf) -> None:
 
 
 def test_while_it_crashes(wharf: Wharf) -> None:
-    """`wharf restart` immediately starts a service that has crashed and waits
-    for its next start.
+    """`wharf restart` immediately starts a service that has crashed, and does not wait for its next
+    automatic start.
     """
     Path(f"{wharf.events_file}.fail").touch()
     for pid in survivors([wharf.places.log_file("upload")]):

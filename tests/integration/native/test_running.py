@@ -110,7 +110,9 @@ def test_one_that_wharf_can_go_on_without(start: Start, environment: dict[str, s
 
 
 def test_a_killed_child_comes_back(start: Start) -> None:
-    """A child that dies is started again, and its leftovers do not prevent the start."""
+    """nginx is started again after a kill, although its old socket files and pid file
+    still exist.
+    """
     wharf = start()
     wharf.wait_ready()
     nginx_pid = int(Path(wharf.places.nginx, "nginx.pid").read_text())
@@ -151,7 +153,8 @@ def test_starting_again_after_a_kill(start: Start) -> None:
     ]
     for leftover in leftovers:
         leftover.touch()
-    # All are killed at the same time, as with `pkill -9`, so no master ends its workers.
+    # The process manager and nginx's master are killed at the same time, as with `pkill -9`, so no
+    # master ends its workers.
     os.kill(first.process.pid, signal.SIGSTOP)
     masters = [int(Path(first.places.nginx, "nginx.pid").read_text())]
     for pid in (*masters, first.process.pid):
@@ -244,7 +247,7 @@ def test_a_long_data_path(start: Start, environment: dict[str, str], root: Path)
 
 
 def test_data_is_closed_to_others(start: Start) -> None:
-    """No other user of the machine can read Wharf's data."""
+    """Other users of the machine cannot enter any folder of Wharf's data."""
     wharf = start()
     wharf.wait_ready()
     data = Path(wharf.places.data)
@@ -254,7 +257,7 @@ def test_data_is_closed_to_others(start: Start) -> None:
 
 
 def test_the_process_manager_is_small(start: Start) -> None:
-    """The process manager needs less than 24 MB of its own memory."""
+    """The process manager has less than 24 MiB of memory that it does not share."""
     wharf = start()
     wharf.wait_ready()
     rollup = Path(f"/proc/{wharf.process.pid}/smaps_rollup").read_text()
@@ -263,7 +266,7 @@ def test_the_process_manager_is_small(start: Start) -> None:
 
 
 def test_the_printed_commands_hold_no_secret(start: Start, environment: dict[str, str]) -> None:
-    """The welcome names the file with the credentials, and prints none of its content."""
+    """The welcome names the file with the credentials, and does not print the secret in it."""
     data = Path(environment["WHARF_DATA"])
     data.mkdir(mode=0o700)
     secret = "not-to-be-printed"

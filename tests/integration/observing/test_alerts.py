@@ -1,4 +1,6 @@
-"""Each alert fires with the right texts when it must, and does not fire otherwise."""
+"""Each alert except those on error budgets fires with the right texts in its case, and does not
+fire in its silent case. test_objectives.py tests the alerts on error budgets.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ RULES = {rule["alert"]: rule for rule in alerts() if "wharf:slo_" not in rule["e
 
 
 def expected(alert: str, case: dict[str, Any]) -> dict[str, Any]:
-    """Return the labels and annotations of the alert that fires."""
+    """Return the labels and annotations of the alert that fires in this case."""
     rule = RULES[alert]
     annotations = dict(rule["annotations"], summary=case["says"])
     if case.get("and"):
@@ -30,7 +32,7 @@ def expected(alert: str, case: dict[str, Any]) -> dict[str, Any]:
 
 
 def looked_at(alert: str, case: dict[str, Any], *found: dict[str, Any]) -> promtool.Course:
-    """Return the case as a test for promtool."""
+    """Return a test for promtool: in this case, exactly the alerts `found` fire."""
     test = {"eval_time": case["at"], "alertname": alert, "exp_alerts": list(found)}
     return promtool.Course(case["series"], alert_rule_test=[test])
 

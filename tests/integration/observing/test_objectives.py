@@ -123,7 +123,9 @@ def _course(*parts: tuple[int, int]) -> str:
 
 @pytest.mark.parametrize("one", OBJECTIVES, ids=lambda one: one.slo)
 def test_a_quiet_night(tmp_path: Path, one: Objective) -> None:
-    """Four failures among five requests in an hour make no alert fire."""
+    """Four failures in an hour, without a good request, make no alert fire: an alert needs five
+    failures.
+    """
     series = {
         name: f"{'0+1x4 4x60' if _step(values) else '0x64'}"
         for name, values in SERIES[one.slo](1, 0).items()
@@ -132,7 +134,7 @@ def test_a_quiet_night(tmp_path: Path, one: Objective) -> None:
 
 
 def test_a_full_disk_is_a_failure_and_a_full_quota_is_none(tmp_path: Path) -> None:
-    """A 507 counts against the budget only when the service reports the problem `storage-full`."""
+    """A 507 counts as a failure only if upload reports the problem `storage-full`."""
     refused = {
         _ANSWERS % ("upload_small", "5xx"): "0x100",
         _ANSWERS % ("upload_small", "2xx"): "0+900x100",
@@ -175,8 +177,8 @@ def test_installations_are_told_apart(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("one", OBJECTIVES, ids=lambda one: one.slo)
 def test_an_alert_says_what_fails_and_how_urgent_it_is(tmp_path: Path, one: Objective) -> None:
-    """An alert's annotations state the part, the window, the objective and the days until the error
-    budget is used up.
+    """An alert's annotations state the part that fails, the window, the objective and the days
+    until the error budget is used up. Its labels state the severity and the burn rate.
     """
     bad = round(_REQUESTS * 0.5)
     expected = [

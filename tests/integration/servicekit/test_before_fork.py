@@ -12,7 +12,8 @@ import pytest
 
 from servicekit import before_fork
 
-# The timers start late, as on a busy machine.
+# Loads the module of a service, and prints the number of threads. The timers run late, as on a busy
+# machine.
 _LOADED = """
 import threading
 timer = threading.Timer.__init__

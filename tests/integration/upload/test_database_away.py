@@ -52,7 +52,9 @@ def held(database: Path) -> Iterator[None]:
 
 
 def bounded(service: UploadService, way: Upload) -> TestResponse:
-    """Return the response to an upload in a separate thread, and fail if it does not arrive."""
+    """Send a request in a separate thread and return the response. Fail if no response arrives in
+    time.
+    """
     replies: list[TestResponse] = []
 
     def work() -> None:

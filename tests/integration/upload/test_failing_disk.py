@@ -51,7 +51,9 @@ def repeated(lines: list[str]) -> list[str]:
 def test_every_sync_fails(
     step: str, upload_data: Path, credentials: Path, strace: Strace, issuer: Issuer
 ) -> None:
-    """When each fsync fails, uploads get 500 `storage-failed`, and the service is not ready."""
+    """When each fsync fails, an upload gets 500 `storage-failed` and leaves nothing, and the
+    service is not ready. No failed fsync is repeated.
+    """
     tracing = strace("fsync:error=EIO")
     replies = run(upload_data, credentials, [step], tracing)
     assert replies[step] == {"step": step, "status": 500, "problem": "storage-failed"}

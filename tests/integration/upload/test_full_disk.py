@@ -16,13 +16,13 @@ from tests.servers.upload import UploadService, assemble, copy_database, form_bo
 from tests.servers.upload_invariants import assert_nothing_else, assert_sound, live
 
 _MEGABYTES = 24
-# The store caches the free space for half this time.
+# The service caches the free space for half this time (`DiskRoom`).
 _FORGET_SECONDS = 0.1
 
 
 @pytest.fixture
 def cramped(upload_template: Path, issuer: Issuer, tmp_path: Path) -> Iterator[UploadService]:
-    """Yield a durable service on a disk of a few megabytes, with one file."""
+    """Yield a durable service on a small disk, with one file."""
     with disk(tmp_path, _MEGABYTES) as own:
         copy_database(upload_template, own.folder / "data")
         service = assemble(settings_for(own.folder / "data"), issuer)
@@ -52,7 +52,9 @@ def assert_as_before(service: UploadService) -> None:
 
 @pytest.mark.parametrize("spooled", [False, True])
 def test_announced(cramped: UploadService, *, spooled: bool) -> None:
-    """A body that cannot fit is refused with 507 and its size, before it is received."""
+    """A body that cannot fit is refused with 507. The admission refuses a spooled body; the problem
+    of any other body states its size.
+    """
     fill(cramped, leave=1 << 20)
     reply = cramped.put("big.bin", b"x" * (2 << 20), spooled=spooled)
     if spooled:

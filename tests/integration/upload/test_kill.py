@@ -16,7 +16,8 @@ from tests.servers.upload import UploadService, assemble, copy_database, setting
 from tests.servers.upload_invariants import assert_nothing_else, assert_sound, live
 from tests.servers.upload_script import STEPS, models
 
-# The system calls of some machines, and the newer calls that replace them on others.
+# The system calls of some machines, and the newer calls that replace them on others. strace ignores
+# a call after `?` on a machine that does not have it.
 CALLS = {
     "link": "?link,linkat",
     "fsync": "fsync",
@@ -61,7 +62,7 @@ def numbers(
 
 
 def positions(count: int) -> list[int]:
-    """Return a few numbers from 1 to `count`."""
+    """Return up to three numbers from 1 to `count`, at equal distances."""
     return sorted({1 + (count - 1) * step // (_KILLS - 1) for step in range(_KILLS)})
 
 
@@ -75,7 +76,9 @@ def test_kill(
     issuer: Issuer,
     tmp_path: Path,
 ) -> None:
-    """After a kill at any system call, each acknowledged file is intact, and the rest is swept."""
+    """After a kill at a system call of this kind, each acknowledged file is intact, and the rest is
+    swept.
+    """
     assert numbers[call], f"nothing calls {call} any more: take it from the list"
     killed = []
     for position in positions(numbers[call]):
@@ -91,7 +94,9 @@ def test_kill(
 
 
 def after_restart(service: UploadService, acknowledged: list[str]) -> None:
-    """Assert the model's state after the last acknowledged step, or after the step under way."""
+    """Assert that the files are those of the model after the last acknowledged step or after the
+    step under way, and that the service works.
+    """
     count = len(acknowledged)
     assert acknowledged == list(STEPS)[:count]
     assert_sound(service)

@@ -82,7 +82,9 @@ def test_acknowledged_are_there(scene: Scene, issuer: Issuer) -> None:
 
 
 def test_check(scene: Scene) -> None:
-    """`check --read-all` finds no fault after the kill."""
+    """`check --read-all` finds no fault after the kill, and no leftover that is old enough to
+    count.
+    """
     done = scene.wharf.command("check", "--read-all")
     assert (done.returncode, done.stdout) == (0, "leftovers: 0\nfaults: 0\n"), done.stderr
 

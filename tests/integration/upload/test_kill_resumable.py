@@ -132,7 +132,9 @@ class Scene:
         return assemble(settings_for(self.wharf.data, durability="relaxed"), issuer)
 
     def on_disk(self, sender: Sender) -> int:
-        """Return the number of bytes on the disk of an incomplete upload."""
+        """Return how many bytes of an incomplete upload are on the disk. Return 0 if its file does
+        not exist.
+        """
         path = self.wharf.data / "resumable" / sender.address.rpartition("/")[2]
         return path.stat().st_size if path.exists() else 0
 
@@ -239,7 +241,9 @@ def test_what_nobody_goes_on_with_is_swept(scene: Scene, issuer: Issuer) -> None
 
 
 def open_files(pid: int) -> set[str]:
-    """Return the open files of a process, which may open and close files at the same time."""
+    """Return the targets of the process's open descriptors. The process may open and close files at
+    the same time.
+    """
     found: set[str] = set()
     with suppress(OSError):
         for path in list(Path(f"/proc/{pid}/fd").iterdir()):
@@ -249,7 +253,9 @@ def open_files(pid: int) -> set[str]:
 
 
 def receiver_of(wharf: NativeWharf, *, or_none: bool = False) -> int:
-    """Return the id of the process that listens on the stream server's socket."""
+    """Return the id of the process that listens on the stream server's socket. If there is none,
+    fail, or with `or_none` return 0.
+    """
     inodes = {
         line.split()[6]
         for line in Path("/proc/net/unix").read_text().splitlines()

@@ -91,12 +91,14 @@ def assert_restored(settings: Settings, issuer: Issuer) -> None:
 
 
 def saved(settings: Settings, folder: Path, **options: bool) -> Counts:
-    """Back up the installation of these settings."""
+    """Back up the installation of these settings, and return the counts of the backup."""
     return backup.backup(bootstrap.installation(settings), folder, lambda *_: None, **options)
 
 
 def restored(settings: Settings, folder: Path) -> Counts:
-    """Restore a backup into the installation of these settings."""
+    """Restore a backup into the installation of these settings, and return the counts of the
+    restore.
+    """
     return backup.restore(bootstrap.installation(settings), folder, lambda *_: None)
 
 
@@ -161,7 +163,9 @@ def old_name(made_at: float) -> BlobName:
 
 
 def sweep(service: UploadService, ahead: float, *, all_hours: bool = False) -> Swept:
-    """Run a sweep whose clock is ahead by `ahead` seconds; a lease lasts an hour."""
+    """Run a sweep whose clock is ahead by `ahead` seconds. Leases and deleted blobs are swept after
+    an hour.
+    """
     return Sweeper(
         service.store,
         service.records,

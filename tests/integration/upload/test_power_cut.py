@@ -28,8 +28,8 @@ def own_disk(tmp_path: Path) -> Iterator[Disk]:
 
 
 def load_until_cut(own_disk: Disk, credentials: Path, number: int) -> Load:
-    """Run uploads in a process, cut the power, and return the acknowledged
-    and the uncertain files.
+    """Run uploads in a process, cut the power after `number` acknowledged uploads, and return the
+    acknowledged and the uncertain files.
     """
     data = own_disk.folder / "data"
     process = subprocess.Popen(
@@ -68,7 +68,9 @@ def test_power_cut(
     credentials: Path,
     issuer: Issuer,
 ) -> None:
-    """After a power cut at any time, each acknowledged file exists and is intact."""
+    """After a power cut during uploads, each acknowledged file exists and is intact, and the
+    service works.
+    """
     data = own_disk.folder / "data"
     copy_database(upload_template, data)
     own_disk.unmount()  # writes the earlier files to the disk

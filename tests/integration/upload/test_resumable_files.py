@@ -38,7 +38,9 @@ def metadata(**fields: str) -> str:
 def creation(
     receiver: ReceiverClient, body: bytes, headers: dict[str, str] | None = None
 ) -> Answer:
-    """Create a tus upload with all its bytes. The default name is `tus.bin`."""
+    """Create a tus upload with all its bytes, and return the response. The default name is
+    `tus.bin`.
+    """
     fields = {"Upload-Metadata": metadata(filename="tus.bin"), "Content-Type": OCTETS}
     sent = {**fields, "Upload-Length": str(len(body)), **(headers or {})}
     return receiver.request("POST", "/v1/uploads", body, sent)
@@ -55,7 +57,7 @@ def begin(receiver: ReceiverClient, headers: dict[str, str] | None = None) -> st
 def end(
     receiver: ReceiverClient, address: str, body: bytes, headers: dict[str, str] | None = None
 ) -> Answer:
-    """Send all bytes of an upload in one last `PATCH`."""
+    """Send all bytes of an upload in one last `PATCH`, and return the response."""
     return receiver.patch(address, 0, body, {**PATCH, "Upload-Complete": "?1", **(headers or {})})
 
 
@@ -71,7 +73,9 @@ def document(answer: Answer) -> dict[str, object]:
 
 
 def test_a_renamed_file_is_named(receiver: ReceiverClient) -> None:
-    """The last PATCH and HEAD return the file's key, which may be a renamed one."""
+    """The last PATCH and a later HEAD return the file's address. A file whose key is taken gets
+    another key.
+    """
     for name in ("tus.bin", "tus%20(2).bin"):
         address = receiver.create(3)
         assert "Content-Location" not in receiver.head(address).headers
@@ -260,7 +264,9 @@ def by_ticket(
     body: bytes = b"",
     headers: dict[str, str] | None = None,
 ) -> Answer:
-    """Send a request of the IETF protocol whose only credential is the ticket in its address."""
+    """Send a request of the IETF protocol whose only credential is the ticket in its address, and
+    return the response.
+    """
     sent = {"Authorization": "", "Tus-Resumable": "", **(headers or {})}
     return receiver.request(method, path, body, sent)
 

@@ -42,7 +42,7 @@ def receiver(upload: UploadService) -> Iterator[ReceiverClient]:
 
 @pytest.fixture
 def cramped(upload_template: Path, issuer: Issuer, tmp_path: Path) -> Iterator[ReceiverClient]:
-    """Yield a stream server whose disk has a few megabytes."""
+    """Yield a stream server of a service on a small disk."""
     with disk(tmp_path, _MEGABYTES) as own:
         copy_database(upload_template, own.folder / "data")
         service = assemble(settings_for(own.folder / "data"), issuer)
@@ -62,7 +62,7 @@ def assert_unavailable(answer: Answer) -> None:
 
 
 def test_locked_at_the_creation(receiver: ReceiverClient) -> None:
-    """A creation that cannot be recorded leaves nothing."""
+    """A creation that cannot be recorded gets 503 and leaves nothing."""
     with held(database(receiver)):
         assert_unavailable(receiver.creation(10))
         assert list(receiver.service.context.parts.all()) == []
@@ -142,8 +142,8 @@ def test_no_room_for_an_announced_length(cramped: ReceiverClient) -> None:
 
 
 def test_the_disk_fills_up_meanwhile(cramped: ReceiverClient) -> None:
-    """A stream that fills the disk gets 507 and keeps the received bytes,
-    and other uploads continue.
+    """A stream that fills the disk gets 507, and its received bytes are kept. When space is free
+    again, it and other uploads continue.
     """
     content = os.urandom(4 << 20)
     address = cramped.create(len(content))
@@ -168,7 +168,7 @@ def test_the_disk_fills_up_meanwhile(cramped: ReceiverClient) -> None:
 def test_streams_share_no_room(cramped: ReceiverClient) -> None:
     """If the disk has space for one of two streams, the second stream gets a 507.
 
-    The first stream releases its reservation at its end.
+    The first stream releases its reservation when its connection is closed.
     """
     reservations = cramped.service.context.reservations
     first, second = cramped.create(4 << 20), cramped.create(4 << 20)
@@ -206,7 +206,9 @@ def test_no_room_to_join(cramped: ReceiverClient) -> None:
 
 
 def test_a_creation_with_bytes_that_fails(cramped: ReceiverClient) -> None:
-    """A creation that fails leaves no upload that its client does not know."""
+    """A creation whose bytes fill the disk gets 507 and leaves no upload, because its client would
+    not know the address.
+    """
     content = os.urandom(4 << 20)
     octets = {
         "Upload-Length": str(len(content)),

@@ -43,7 +43,7 @@ def part_file(receiver: ReceiverClient, address: str) -> Path:
 
 
 def arrived(receiver: ReceiverClient, address: str, size: int) -> bool:
-    """Wait until `size` bytes are on the disk."""
+    """Wait until `size` bytes are on the disk, and tell whether they are."""
     return until(lambda: part_file(receiver, address).stat().st_size == size)
 
 
@@ -92,7 +92,9 @@ def test_unverified_bytes_are_not_joined(receiver: ReceiverClient) -> None:
 
 
 def test_crowds_at_one_upload_hold_nobody_up(receiver: ReceiverClient) -> None:
-    """Many requests for an upload under way all end, and do not delay other uploads."""
+    """Many concurrent requests for an upload under way all end within ten seconds, and another
+    upload succeeds.
+    """
     address = receiver.create(1000)
     writer = receiver.begin(address, 0, 1000)
     writer.sendall(b"x" * 10)
@@ -118,7 +120,9 @@ def test_crowds_at_one_upload_hold_nobody_up(receiver: ReceiverClient) -> None:
 
 
 def test_of_three_the_newest_goes_on(receiver: ReceiverClient) -> None:
-    """If two clients reconnect at the same time, neither waits for the first connection."""
+    """If two clients reconnect at the same time while the first connection hangs, a later request
+    completes the upload.
+    """
     address = receiver.create(1000)
     hanging = [receiver.begin(address, 0, 1000)]
     hanging[0].sendall(b"x" * 10)

@@ -34,7 +34,7 @@ def receiver(upload: UploadService) -> Iterator[ReceiverClient]:
 
 
 def said(answer: Answer) -> tuple[int, str]:
-    """Return status and problem."""
+    """Return the status and the slug of the problem."""
     return answer.status, answer.slug
 
 
@@ -56,7 +56,7 @@ def concatenated(receiver: ReceiverClient, key: str, parts: list[str]) -> Answer
 
 
 def under_way(service: UploadService, *granted: str, scopes: str = SCOPES) -> list[str]:
-    """Return the keys of the uploads that another client with these grants can list."""
+    """Return the sorted keys of the uploads that another client with these grants can list."""
     who = bearer(service, *granted, sub="client-3", scopes=f"{scopes} events:read")
     reply = service.request("GET", "/v1/uploads", headers=who)
     assert reply.status_code == 200
@@ -87,7 +87,9 @@ def test_creations_outside(receiver: ReceiverClient) -> None:
 
 
 def test_refused_before_the_body(receiver: ReceiverClient) -> None:
-    """The admission refuses bytes for an upload that is outside the caller's reach."""
+    """The admission refuses bytes for an upload that is outside the caller's grants, and the
+    creation of one.
+    """
     address = create(receiver, 3, "in/a")
     service = receiver.service
     change(service, FakeFeed(), "write:default/out/")

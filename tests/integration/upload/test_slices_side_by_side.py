@@ -41,9 +41,7 @@ def services(
 
 
 def assert_swept(service: UploadService) -> None:
-    """Assert that a later sweep removes all partial uploads. Before the sweep, repeated
-    slices may leave partial uploads.
-    """
+    """Assert that a later sweep removes all partial uploads. Repeated slices may leave some."""
     later = service.context.clock() + 1000
     upload_sweeper.sweep(
         service.context.uploads,

@@ -15,7 +15,7 @@ from servicekit.testing import Issuer
 from tests.servers.blob_process import RunningBlobServer, socket_store
 from tests.servers.upload import UploadService, assemble, form_body, settings_for
 
-_BODY = os.urandom(3 << 20)  # larger than a body that its receiver hashes alone
+_BODY = os.urandom(3 << 20)  # so large that the service asks the digest daemon for its digest
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ def test_refused_content_is_taken_back(upload: UploadService) -> None:
 
 
 def test_readiness(upload: UploadService, socket_server: RunningBlobServer) -> None:
-    """A store that does not respond makes the service unready."""
+    """A store that closes the connection without a response makes the service unready."""
     socket_server.fail("check", "cut")
     assert upload.request("GET", "/readyz").status_code == 503
     assert upload.request("GET", "/readyz").json is not None

@@ -49,11 +49,11 @@ class Replicas:
         return self.a.service.settings.resumable_folder / address.rpartition("/")[2]
 
     def arrived(self, address: str, size: int) -> bool:
-        """Wait until `size` bytes are on the disk."""
+        """Wait until `size` bytes are on the disk, and tell whether they are."""
         return until(lambda: self.part(address).stat().st_size == size)
 
     def becomes(self, address: str, size: int) -> bool:
-        """Wait until HEAD returns this offset."""
+        """Wait until HEAD at the second replica returns this offset, and tell whether it does."""
         return until(lambda: self.b.head(address).headers.get("Upload-Offset") == str(size))
 
     def assert_sound(self) -> None:
@@ -70,7 +70,9 @@ class Replicas:
 def replica(
     data: Path, name: str, url: str, issuer: Issuer
 ) -> Iterator[tuple[ReceiverClient, DigestDaemon]]:
-    """Yield one replica with all parts of its mule that uploads need."""
+    """Yield a replica's client and its digest daemon. The replica has a stream server and its own
+    sockets.
+    """
     with tempfile.TemporaryDirectory(prefix="wharf-replica-") as sockets:
         settings = settings_for(
             data,

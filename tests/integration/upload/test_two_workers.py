@@ -36,7 +36,7 @@ class Worker:
 
 @pytest.fixture
 def swept(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the names of the threads that have swept so far."""
+    """Replace the sweep, and return a list to which each sweep appends the name of its thread."""
     found: list[str] = []
 
     def run(_: Sweeper, *, blobs: bool = True) -> Swept:
@@ -52,7 +52,7 @@ def swept(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def working(name: str, data: Path, url: str) -> Worker:
-    """Start a worker of a replica with this name."""
+    """Start a worker of a replica with this name, and return it."""
     settings = settings_for(
         data, instance=name, database_url=url, leases="database", sweep_seconds=0.05
     )

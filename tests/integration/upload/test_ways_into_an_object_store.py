@@ -1,4 +1,6 @@
-"""Each kind of upload into an object store leaves no bytes of its file on the disk."""
+"""Each kind of upload into an object store makes objects, and leaves no bytes of its files on the
+disk.
+"""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from wharf_upload.uploads.rules import UploadRules
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """Return a counter of the reads of upload rows, and of the built intents."""
+    """Return counts of the reads of upload rows (`get`) and of the built intents (`intent_of`)."""
     counted: Counter[str] = Counter()
 
     def count(holder: type, name: str) -> None:

@@ -29,7 +29,7 @@ _SECONDS = 60.0
 
 @contextmanager
 def worker(data: Path, url: str, feed_url: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the process, and stop it as an operator does."""
+    """Yield the process, and afterwards stop it with SIGTERM, as an operator does."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("WHARF_")}
     settings = {
         "WHARF_DATA": str(data),
@@ -69,7 +69,9 @@ def test_purges_what_it_hears_of(tmp_path: Path, database_url: str) -> None:
 
 
 def test_the_worker_has_a_port(upload_data: Path, tmp_path: Path) -> None:
-    """`wharf-upload worker` exports its runs, report and database on its own port."""
+    """`wharf-upload worker` exports the metrics of its sweeps and of its process on its own port,
+    and no metrics of HTTP requests.
+    """
     port = free_port()
     environ = {
         **os.environ,

@@ -43,7 +43,9 @@ def arguments(scene: OnS3, credentials: Path) -> list[str]:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_kill(scene: OnS3, others: Senders, arguments: list[str], step: str) -> None:
-    """A process killed before its row leaves no file, and after a sweep no object and no part."""
+    """A process that is killed before it commits the file's row leaves no file, and after a sweep
+    no object and no part.
+    """
     way, operation, before, after = STEPS[step]
     stop = Stop(after=after)
     scene.proxy.order(operation, *[well] * before, last=stop)
