@@ -46,7 +46,8 @@ class Pod:
     kind: str
     labels: Mapping[str, str]
     spec: Mapping[str, Any]
-    #: The names of the volume claims that a StatefulSet makes separately for each of its pods.
+    #: The volume claims that a StatefulSet makes separately for each of its pods: the spec of each
+    #: claim, with its name.
     claims: tuple[Mapping[str, Any], ...] = ()
 
     @property

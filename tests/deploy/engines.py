@@ -108,7 +108,7 @@ def prometheus(name: str, base: str) -> str:
 
 
 def ceph(name: str, base: str) -> str:
-    """Build an image of this machine's Ceph, on which deploy/store/Dockerfile is based."""
+    """Build an image of this machine's Ceph, as the base image of deploy/store/Dockerfile."""
     programs = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "ceph-authtool", "monmaptool")
     (classes,) = glob("/usr/lib/*/rados-classes")
     plugins = [*_files_below(classes), *_files_below(f"{Path(classes).parent}/ceph")]
@@ -120,7 +120,9 @@ def _files_below(folder: str) -> Iterator[str]:
 
 
 def _linked(files: Iterable[str]) -> set[str]:
-    """Return the shared libraries of programs and of their modules, except the C library."""
+    """Return the paths of the shared libraries of programs and of their modules, except the loader
+    and the C library.
+    """
     objects = [path for path in files if path.endswith(".so") or "/bin/" in path]
     listed = subprocess.run(["ldd", *objects], capture_output=True, text=True, check=False).stdout
     found = set(re.findall(r"=> (/\S+)", listed))

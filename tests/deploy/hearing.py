@@ -47,7 +47,9 @@ def photograph() -> bytes:
 
 
 def small(url: str, fields: Mapping[str, str], key: str) -> None:
-    """Request a small picture of a file in the bucket `default`, and check it."""
+    """Assert that a request for a small picture of a file in the bucket `default` gets
+    the picture.
+    """
     answer = httpx.get(
         f"{url}/v1/files/default/{key}?w=64", headers=fields, timeout=_TIMEOUT_SECONDS
     )

@@ -67,7 +67,7 @@ class Played:
         return f"http://{self.upload}:8080"
 
     def token(self, client_id: str, secret: str) -> dict[str, str]:
-        """Return the Authorization field of a client that has logged in."""
+        """Log in as a client, and return the `Authorization` field with its token."""
         answer = httpx.post(
             f"{self.url}/auth/oauth/token",
             data={"grant_type": "client_credentials"},
@@ -77,7 +77,9 @@ class Played:
         return {"Authorization": f"Bearer {answer.json()['access_token']}"}
 
     def administrator(self) -> dict[str, str]:
-        """Log in with the administrator's credentials from secrets.sh."""
+        """Log in as the administrator with the credentials of secrets.sh, and return the
+        `Authorization` field.
+        """
         (secret,) = [one for name, one in self.playable.secrets.items() if "credentials" in name]
         admin = json.loads(secret["credentials.json"])["admin"]
         return self.token(admin["client_id"], admin["client_secret"])

@@ -197,7 +197,9 @@ def _pods(manifests: list[Manifest]) -> Iterator[dict[str, Any]]:
 
 
 def _split_claims(spec: dict[str, Any]) -> Iterator[str]:
-    """Make a claim for each subPath, and yield the names of all claims of the pod."""
+    """Replace each claim of the pod by one claim for each subPath, and yield the names of the new
+    claims.
+    """
     claims = {
         one["name"]: one["persistentVolumeClaim"]["claimName"]
         for one in spec["volumes"]

@@ -52,7 +52,9 @@ class Stack(Project):
         assert until(lambda: self.is_healthy(service), READY_SECONDS, PAUSE_SECONDS), self.logs()
 
     def hears_and_sees(self, key: str, listeners: int = 1) -> None:
-        """Check that each listener receives the event of a picture, and gets the small picture."""
+        """Assert that each listener receives the event of a picture, and that the small picture is
+        served.
+        """
         url, fields = f"http://127.0.0.1:{self.port}", {"Authorization": f"Bearer {self.token()}"}
         with hearing.heard(url, fields, listeners) as heard:
             address = f"{url}/v1/files/default/{key}"
@@ -68,7 +70,9 @@ class Stack(Project):
         return (folder / "README.md").read_bytes() == (ROOT / "README.md").read_bytes()
 
     def check_contained(self, service: str) -> None:
-        """Check that the processes of a service have no additional rights."""
+        """Assert that the first process of a service is not root, has no capability and can get no
+        new rights, and that no command in its container can write into the image.
+        """
         name = self.container(service)
         status = docker("exec", name, "cat", "/proc/1/status")
         fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)

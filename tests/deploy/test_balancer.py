@@ -57,7 +57,9 @@ def test_without_proxies(tmp_path: Path) -> None:
 
 
 def test_proxies_with_a_field(tmp_path: Path) -> None:
-    """Trusted proxies that send a field have no connection limit; gateways read the field."""
+    """Trusted proxies that send a field have no connection limit. The balancer reads no PROXY line,
+    because the gateways read the field.
+    """
     start(tmp_path, WHARF_TRUSTED_PROXIES="192.0.2.7, 2001:db8::/32,")
     assert written(tmp_path) == (
         "192.0.2.7 1;\n2001:db8::/32 1;\n",

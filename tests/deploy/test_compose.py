@@ -106,7 +106,9 @@ def test_events_and_pictures(single: Stack) -> None:
 
 
 def test_contained(single: Stack) -> None:
-    """No process has a capability, is root, can get more rights, or can write into its image."""
+    """The first process of each service has no capability, is not root, can get no more rights, and
+    cannot write into its image.
+    """
     for service in SERVICES:
         single.check_contained(service)
 
@@ -189,7 +191,9 @@ def test_engines_are_used(scaled: Stack) -> None:
 
 
 def test_passwords(scaled: Stack) -> None:
-    """No environment and no command has a password; one group can read the password files."""
+    """The database's password is in no container's environment or command. Only one group can read
+    the files with passwords.
+    """
     upload = scaled.container("upload-1")
     url = docker("exec", upload, "cat", "/secrets/database-url")
     password = url.partition("wharf_upload:")[2].partition("@")[0]
@@ -218,7 +222,9 @@ print(*(f"{one['labels']['job']}/{one['labels']['instance']}={one['health']}" fo
 
 
 def test_observed(scaled: Stack) -> None:
-    """Prometheus of the profile `observe` reads every service, and has its rules loaded."""
+    """Prometheus of the profile `observe` reads the metrics of the services, and has loaded its
+    rules. The test does not check the console's metrics.
+    """
     scaled.shell("docker compose --profile observe up --detach prometheus")
     name = scaled.container("prometheus")
     wanted = {"wharf-auth/auth=up", "wharf-worker/worker-1=up"} | {

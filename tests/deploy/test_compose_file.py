@@ -102,7 +102,9 @@ def test_the_default() -> None:
 
 @EVERY
 def test_contained(name: str) -> None:
-    """Every container is read-only, has no capabilities, and has limited resources and logs."""
+    """Every container is read-only, drops all capabilities, can get no new rights, and has limited
+    resources and logs.
+    """
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
@@ -254,7 +256,9 @@ def test_who_sees_what() -> None:
 
 
 def test_replicas() -> None:
-    """Two replicas share files, and have separate sockets, spools, front doors and keys."""
+    """Two replicas share files and secrets. They have separate sockets, instance names and doors,
+    and different addresses for auth's keys and feed.
+    """
     for kind, shared in (
         ("upload", {"shared", "upload-secrets"}),
         ("live", {"shared", "upload-secrets"}),

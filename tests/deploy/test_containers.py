@@ -152,7 +152,9 @@ def test_what_a_container_sees_of_the_data(quartet: Quartet) -> None:
 
 
 def test_internal_ports_show_metrics_and_health_alone(quartet: Quartet) -> None:
-    """Internal ports serve metrics and health, and nothing that needs a token."""
+    """Internal ports serve metrics and health, and nothing that needs a token. Those of auth and of
+    the gateway also serve auth's public keys and feed.
+    """
     found = ask(quartet, "auth", 8082, "/metrics", "/healthz", "/readyz", "/jwks", "/feed?after=0")
     assert {status for status, _ in found.values()} == {200}
     assert "wharf_http_requests_total" in found["/metrics"][1]

@@ -103,7 +103,9 @@ def test_volumes() -> None:
 
 
 def test_nothing_is_shared_beside_an_object_store() -> None:
-    """With an object store each upload pod has a separate volume, and no other pod has a volume."""
+    """With an object store each upload pod has a separate volume claim, and no pod uses a shared
+    claim.
+    """
     found = cluster(OBJECT_STORE)
     assert found.kind("PersistentVolumeClaim") == []
     (upload,) = found.kind("StatefulSet")
@@ -120,7 +122,9 @@ def test_nothing_is_shared_beside_an_object_store() -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_what_is_mounted_exists(variant: str) -> None:
-    """Every claim, Secret and ConfigMap that a pod uses is in the manifests."""
+    """Every claim, Secret and ConfigMap that a pod uses is in the manifests, except an optional
+    ConfigMap with the certificate of the object store's authority.
+    """
     found = cluster(variant)
     for pod in found.pods():
         for volume in pod.spec["volumes"]:

@@ -65,7 +65,9 @@ def test_files_that_it_names_exist() -> None:
 
 
 def test_numbers_of_the_pages_network() -> None:
-    """The ports in the page's table are the ports of the network policies."""
+    """The ports in the page's table are the ports of the network policies, except those of DNS and
+    HTTPS.
+    """
     table = PAGE.split("## The network")[1].split("##")[0]
     on_page = set(map(int, re.findall(r"\b\d{4}\b", table)))
     ports = {

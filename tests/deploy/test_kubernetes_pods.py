@@ -43,7 +43,9 @@ def environment(variant: str, container: Mapping[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("variant", "name"), PODS)
 def test_restricted(variant: str, name: str) -> None:
-    """No container can be root, gain a capability, write its root or call unusual system calls."""
+    """No container can be root, gain a capability, write to its root or make unusual
+    system calls.
+    """
     pod = pod_of(variant, name)
     assert pod.spec["securityContext"] == {
         "runAsNonRoot": True,
@@ -250,8 +252,8 @@ def test_signing_keys_are_auths_alone(variant: str) -> None:
             secret = volume.get("secret", {}).get("secretName", "").rsplit("-", 1)[0]
             if secret in users:
                 users[secret].add(pod.name)
-                # The group that may read the keys is the pod's
-                # fsGroup. podman needs an explicit `optional`.
+                # The group that may read the keys is the pod's fsGroup. podman needs an explicit
+                # `optional`.
                 assert volume["secret"]["defaultMode"] == 0o440
                 assert volume["secret"]["optional"] is False
     assert users == {

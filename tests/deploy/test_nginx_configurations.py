@@ -174,8 +174,8 @@ def gixy(configuration: Path) -> dict[str, str]:
         text=True,
         check=False,
     )
-    # gixy ends with 1 if there are findings, and writes
-    # no list if it cannot read the configuration.
+    # gixy ends with 1 if there are findings, and writes no list if it cannot read the
+    # configuration.
     found = json.loads(done.stdout or "null")
     assert isinstance(found, list), done.stderr
     return {one["plugin"]: f"{one['severity']} {one['reason']}\n{one['config']}" for one in found}

@@ -11,7 +11,7 @@ import pytest
 
 SCRIPT = Path(__file__).parents[2] / "deploy/compose/upgrade.sh"
 # A stand-in for an engine with Compose 2. It has healthy containers of the services in HERE, and
-# records the services that it starts.
+# writes the services that it starts to the file STARTED.
 DOCKER = """#!/bin/sh
 for last; do :; done
 case "$*" in

@@ -106,7 +106,7 @@ def test_what_the_kernel_says(played: Played, container: str) -> None:
 
 @pytest.mark.parametrize("container", [AUTH, CONSOLE, UPLOAD, LIVE, IMAGES, GATEWAY])
 def test_the_root_is_read_only(played: Played, container: str) -> None:
-    """No process can write outside of the volumes."""
+    """The root is read-only: a write to /opt fails, and a write to the volume /tmp succeeds."""
     done = played.podman.call("exec", container, "touch", "/opt/x", check=False)
     assert done.returncode != 0
     assert "Read-only file system" in done.stderr
@@ -131,7 +131,9 @@ os.unlink("/data/spool/native/probe")
 
 
 def test_the_gateway_sees_no_database(played: Played) -> None:
-    """The gateway cannot read upload's database, and no key of auth is in its pod."""
+    """The gateway cannot read upload's database, and no key of auth is in its pod. The console sees
+    only its own folder of data.
+    """
     assert "upload.db" in played.podman.execute(UPLOAD, "ls", "/data/upload")
     assert played.podman.execute(GATEWAY, "ls", "/data/upload") == ""
     for container in (CONSOLE, UPLOAD, GATEWAY):
@@ -185,7 +187,7 @@ def test_probes(played: Played) -> None:
     ],
 )
 def test_metrics(played: Played, port: int, path: str, name: str) -> None:
-    """The addresses that the ServiceMonitors name serve metrics."""
+    """The addresses of the upload pod that the ServiceMonitors name serve metrics."""
     until(
         lambda: name in httpx.get(f"http://{played.upload}:{port}{path}").text,
         lambda: httpx.get(f"http://{played.upload}:{port}{path}").text[:2000],
@@ -201,8 +203,8 @@ def test_metrics_of_services(played: Played) -> None:
 def test_a_person_logs_in(played: Played, client: httpx.Client) -> None:
     """A login at the console works across pods, and the API sees the browser's address.
 
-    The gateway opens a port of the console's pod, and
-    the console opens the door in the gateway's pod.
+    The gateway connects to a port of the console's pod, and the console connects to the console
+    door in the gateway's pod.
     """
     words = ("user", "create", "pods", "ann", "--role", "owner", "--generate")
     made = played.podman.execute(AUTH, "wharf-auth", *words)
