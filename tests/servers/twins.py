@@ -151,6 +151,7 @@ def _grouped(found: list[tuple[str, str]]) -> Columns:
 
 
 _EVENT = Twinned()
+_JOB = Twinned("id", {"id": "'{}-' || new.id", "lane": "'{}-' || new.lane"})
 UPLOAD_TWINS = Twins(
     tenant="demo",
     tables={
@@ -172,6 +173,9 @@ UPLOAD_TWINS = Twins(
             'tenant, subject, "key"',
             {"fingerprint": "'{}'", "created_at": "new.created_at - 1000000"},
         ),
+        # A dispatcher takes the jobs of all tenants in a lane, so the twins have their own lanes.
+        "jobs": _JOB,
+        "jobs_dead": _JOB,
         "links": Twinned("tenant, id", {"tokens": "'{}'", "filename": "'{}'"}),
         "ticket_uses": Twinned("tenant, ticket", {"uses": "new.uses + 1000"}),
         # The same final upload has another part in one twin, and the same part in the other.

@@ -10,6 +10,7 @@ from wharf_upload.database import purge
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.file_writes import Idempotency, TicketUse, Write
+from wharf_upload.domain.jobs import NewJob
 from wharf_upload.domain.tenant_limits import Limits
 
 _LISTED = {*purge.LARGE, *purge.SMALL, *purge.OTHERWISE}
@@ -49,6 +50,12 @@ def fill(records: SqlRecords, tenant: str) -> None:
     records.put_limits(tenant, Limits(max_files=100))
     records.link_key(tenant, create=True)
     kept(records, tenant=tenant)
+    jobs = [NewJob(lane=f"of-{tenant}", tenant=tenant, subject="x") for _ in range(2)]
+    records.jobs.add(jobs)
+    (turn,) = records.jobs.take(f"of-{tenant}", {tenant: 1}, 60)
+    job = records.jobs.begin(turn)
+    assert job is not None
+    records.jobs.bury(job, "why")
     for number in range(5):
         records.write(
             Write(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from wharf_upload.database.contract import Overview, Records, SharedLeases
+from wharf_upload.database.job_contract import JobRecords, KeptJobs
 from wharf_upload.database.room_contract import Reservations
 from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.storage.base import BlobStore
@@ -22,6 +23,12 @@ class Backends(Protocol):
 
     @property
     def uploads(self) -> UploadRecords: ...
+
+    @property
+    def jobs(self) -> JobRecords: ...
+
+    @property
+    def kept_jobs(self) -> KeptJobs: ...
 
     @property
     def parts(self) -> PartialUploadStore: ...

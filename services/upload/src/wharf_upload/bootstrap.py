@@ -15,6 +15,7 @@ from servicekit.settings import SettingsError
 from wharf_upload import signals
 from wharf_upload.backends import Backends
 from wharf_upload.database.contract import Overview, Records, SharedLeases
+from wharf_upload.database.job_contract import JobRecords, KeptJobs
 from wharf_upload.database.reservations import SqlReservations
 from wharf_upload.database.room_contract import Reservations
 from wharf_upload.database.saved_rows import open_saved_rows
@@ -55,6 +56,8 @@ class _OpenBackends:
     store: BlobStore
     records: Records
     uploads: UploadRecords
+    jobs: JobRecords
+    kept_jobs: KeptJobs
     parts: PartialUploadStore
     overview: Overview
     leases: SharedLeases
@@ -162,6 +165,8 @@ def open_backends(
         store,
         records,
         records.uploads,
+        records.jobs,
+        records.kept_jobs,
         open_partial_uploads(settings),
         records.overview,
         SqlSharedLeases(records.database, settings.instance),

@@ -24,6 +24,7 @@ from wharf_upload.catalog.files import FileCatalog
 from wharf_upload.catalog.links import LinkCatalog
 from wharf_upload.database.circuit_breaker import CircuitBreaker
 from wharf_upload.database.contract import Overview, Records, SharedLeases
+from wharf_upload.database.job_contract import JobRecords, KeptJobs
 from wharf_upload.database.room_contract import Reservations
 from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.domain.long_work import LongWorkRule
@@ -101,6 +102,8 @@ class AppContext:
     store: BlobStore
     records: Records
     uploads: UploadRecords
+    jobs: JobRecords
+    kept_jobs: KeptJobs
     parts: PartialUploadStore
     leases: SharedLeases
     reservations: Reservations
@@ -141,6 +144,8 @@ def app_context(
         store=store,
         records=records,
         uploads=backends.uploads,
+        jobs=backends.jobs,
+        kept_jobs=backends.kept_jobs,
         parts=backends.parts,
         leases=backends.leases,
         reservations=backends.reservations,

@@ -15,6 +15,8 @@ from wharf_upload.domain.clock import now_milliseconds
 LARGE = {
     "events": "seq",
     "idempotency": "subject, key",
+    "jobs": "id",
+    "jobs_dead": "id",
     "links": "id",
     "ticket_uses": "ticket",
     "upload_parts": "final, position",

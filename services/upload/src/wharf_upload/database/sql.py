@@ -13,6 +13,8 @@ from wharf_upload.database.group_commit import (
     GroupCommit,
     HasEvents,
 )
+from wharf_upload.database.jobs import SqlJobs
+from wharf_upload.database.kept_jobs import SqlKeptJobs
 from wharf_upload.database.link_keys import SqlLinkKeys
 from wharf_upload.database.links import SqlLinks
 from wharf_upload.database.overview import SqlOverview
@@ -24,7 +26,7 @@ from wharf_upload.database.uploads import SqlUploads
 from wharf_upload.domain.quotas import Quota
 
 # The identifier of the last migration, and the table in which the database stores it.
-SCHEMA, VERSION_TABLE = "0014", "alembic_version"
+SCHEMA, VERSION_TABLE = "0015", "alembic_version"
 
 
 class SqlRecords(
@@ -38,7 +40,7 @@ class SqlRecords(
     SqlLinks,
     SqlUpkeep,
 ):
-    """Implements `contract.Records`; `uploads` and `overview` use the same database.
+    """Implements `contract.Records`; `uploads`, `overview` and the jobs use the same database.
 
     `before_commit` makes blobs' names durable before the rows that name them. `after_commit`
     receives the events of files, and `has_events` the name of each tenant with new events of any
@@ -58,6 +60,8 @@ class SqlRecords(
         self.database = database
         self.uploads = SqlUploads(database, self._group)
         self.overview = SqlOverview(database, quota)
+        self.jobs = SqlJobs(database, self._group)
+        self.kept_jobs = SqlKeptJobs(database, self._group)
 
     def forget_idempotency(self, before: int) -> int:
         """Delete stored idempotency keys older than a time; return how many were deleted."""

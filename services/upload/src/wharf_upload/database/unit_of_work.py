@@ -12,9 +12,11 @@ import msgspec
 from servicekit.database import Connection
 from wharf_upload.database.allowances import allowance
 from wharf_upload.database.event_numbers import NotedEvent, insert_events
+from wharf_upload.database.new_jobs import insert_jobs
 from wharf_upload.database.row_counts import KeyCounts
 from wharf_upload.domain.clock import now_microseconds, now_milliseconds
 from wharf_upload.domain.files import File, FileAddress
+from wharf_upload.domain.jobs import NewJob
 from wharf_upload.domain.quotas import Allowance, Quota
 
 # The kind of an event, and the file after the event; for a deleted file, its last state.
@@ -23,7 +25,10 @@ FileEvent = tuple[str, File]
 
 @dataclass
 class UnitOfWork:
-    """The changes of usage, events and pending deletions of a transaction, written at its end."""
+    """The changes of usage, events, pending deletions and jobs of a transaction.
+
+    They are written at its end.
+    """
 
     quota: Quota
     keys: KeyCounts
@@ -33,6 +38,7 @@ class UnitOfWork:
     events: list[NotedEvent] = field(default_factory=list)
     file_events: list[FileEvent] = field(default_factory=list)
     pending_deletion: list[tuple[str, str, int]] = field(default_factory=list)
+    jobs: list[NewJob] = field(default_factory=list)
 
     def add(self, file: File, sign: int) -> None:
         """Add a file to the tenant's usage (`sign` 1), or subtract the file (`sign` -1)."""
@@ -85,6 +91,8 @@ class UnitOfWork:
                 "INSERT INTO doomed (blob, tenant, doomed_at) VALUES (?, ?, ?)",
                 self.pending_deletion,
             )
+        if self.jobs:
+            insert_jobs(connection, self.dialect, self.jobs)
         if self.events:
             insert_events(connection, self.dialect, self.events)
 

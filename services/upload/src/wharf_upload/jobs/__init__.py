@@ -1,0 +1,1 @@
+"""Jobs: a dispatcher hands rows to an engine, which runs their handlers (docs/jobs.md)."""

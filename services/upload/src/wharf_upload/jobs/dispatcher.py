@@ -1,0 +1,123 @@
+"""Takes due jobs, share after share, and hands them to an engine.
+
+Fairness is by rotation: a turn of a lane looks at the next shares after those of the last turn, and
+gives each of them a part of the lane's room. So the number of jobs of one share has no effect on
+the wait of another share.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+from servicekit.database import DatabaseUnavailable
+from wharf_upload.database.job_contract import JobRecords
+from wharf_upload.domain.jobs import Lane
+from wharf_upload.jobs import job_metrics
+from wharf_upload.jobs.engine import Engine, EngineUnavailable
+
+log = logging.getLogger(__name__)
+_SHARES_A_TURN = 32
+_BUSY_SECONDS, _IDLE_SECONDS, _RETRY_SECONDS = 0.05, 1.0, 1.0
+# Returns the windows of shares that differ from the window of their lane.
+Windows = Callable[[Sequence[str]], Mapping[str, int]]
+
+
+class LaneDispatcher:
+    """Takes the jobs of one lane; `windows` may give single shares another window."""
+
+    def __init__(
+        self, records: JobRecords, lane: Lane, engine: Engine, windows: Windows = lambda _: {}
+    ) -> None:
+        self._records, self.lane, self._engine, self._windows = records, lane, engine, windows
+        self._after = ""
+
+    def turn(self) -> bool:
+        """Take what is due and has room; return whether there may be more to take at once.
+
+        Raises `DatabaseUnavailable` and `EngineUnavailable`.
+        """
+        lost = self._records.put_back(self.lane.name)
+        if lost:
+            job_metrics.lost_leases.note(((self.lane.name,), lost))
+        taken = self._records.taken(self.lane.name)
+        free = self.lane.at_once - sum(taken.values())
+        if free <= 0:
+            return False
+        rooms, is_last_page = self._rooms(free, taken)
+        turns = self._records.take(self.lane.name, rooms, self.lane.lease_seconds)
+        if turns:
+            try:
+                self._engine.submit(self.lane.name, turns)
+            except EngineUnavailable:
+                self._records.release(turns)
+                raise
+        return bool(turns) or not is_last_page
+
+    def _rooms(self, free: int, taken: Mapping[str, int]) -> tuple[dict[str, int], bool]:
+        """Return how many jobs to take of the next shares, and whether these were the last shares.
+
+        The next turn goes on after the last share that got room.
+        """
+        lane = self.lane
+        found = self._records.waiting_shares(lane.name, self._after, _SHARES_A_TURN)
+        due = [share.share for share in found if share.due_seconds >= 0]
+        windows = self._windows(due)
+        rooms: dict[str, int] = {}
+        for share in due:
+            if free <= 0:
+                return rooms, False
+            window = windows.get(share, lane.window) - taken.get(share, 0)
+            room = min(max(1, free // (len(due) - len(rooms))), window)
+            self._after = share
+            if room > 0:
+                rooms[share] = room
+                free -= room
+        is_last_page = len(found) < _SHARES_A_TURN
+        self._after = "" if is_last_page else found[-1].share
+        return rooms, is_last_page
+
+
+class Dispatcher:
+    """Runs the dispatchers of all lanes in one thread; `is_ours` tells whether it is its turn.
+
+    `wake` may be called by any thread when there may be something to take.
+    """
+
+    def __init__(self, lanes: Sequence[LaneDispatcher], is_ours: Callable[[], bool]) -> None:
+        self._lanes, self._is_ours = lanes, is_ours
+        self._woken = threading.Event()
+
+    def wake(self) -> None:
+        """End the wait before the next turn."""
+        self._woken.set()
+
+    def run(self, stop: threading.Event) -> None:
+        """Dispatch until `stop` is set."""
+        wait = _BUSY_SECONDS
+        while not stop.is_set():
+            try:
+                is_busy = self._is_ours() and self._turn()
+                # An idle dispatcher slows down step by step.
+                wait = _BUSY_SECONDS if is_busy else min(_IDLE_SECONDS, 2 * wait)
+            except (DatabaseUnavailable, EngineUnavailable) as error:
+                log.warning("jobs will be dispatched later: %s", error)
+                wait = _RETRY_SECONDS
+            except Exception:
+                log.exception("jobs will be dispatched later")
+                wait = _RETRY_SECONDS
+            self._woken.wait(wait)
+            self._woken.clear()
+
+    def _turn(self) -> bool:
+        """Run a turn of each lane; one lane's error does not stop the others."""
+        busy, errors = False, []
+        for lane in self._lanes:
+            try:
+                busy = lane.turn() or busy
+            except EngineUnavailable as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return busy

@@ -1,0 +1,137 @@
+"""The dispatcher: which jobs it takes, and in which order."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import msgspec
+import pytest
+
+from servicekit.database import Database
+from tests.contract.jobs.lanes import LANE, KeepingEngine, Recording, add
+from wharf_upload.database.sql import SqlRecords
+from wharf_upload.domain.jobs import Turn
+from wharf_upload.jobs.dispatcher import LaneDispatcher
+from wharf_upload.jobs.engine import EngineUnavailable
+from wharf_upload.jobs.handlers import LaneOfJobs
+from wharf_upload.jobs.runner import Runner
+
+
+class _Lane:
+    """A lane with a dispatcher, and an engine that runs its turns when it is told to."""
+
+    def __init__(self, records: SqlRecords, **windows: int) -> None:
+        self.engine, self.handler = KeepingEngine(), Recording()
+        self._runner = Runner(records.jobs, {"test": LaneOfJobs(LANE, self.handler)})
+        self.dispatcher = LaneDispatcher(records.jobs, LANE, self.engine, lambda _: windows)
+
+    def turn(self) -> list[str]:
+        """Run a turn and its jobs; return their subjects."""
+        self.dispatcher.turn()
+        known = len(self.handler.ran)
+        self.engine.run(self._runner)
+        return [job.subject for job in self.handler.ran[known:]]
+
+
+def test_one_share(records: SqlRecords) -> None:
+    """A single share gets all room of the lane, the oldest jobs first, until none is left."""
+    for number in range(6):
+        add(records, str(number))
+    lane = _Lane(records)
+    assert sorted(lane.turn()) == ["0", "1", "2", "3"]
+    assert sorted(lane.turn()) == ["4", "5"]
+    assert lane.turn() == []
+
+
+def test_the_room_of_the_lane(records: SqlRecords) -> None:
+    """A lane takes no job while as many jobs are taken as it may run at once."""
+    add(records, *map(str, range(9)))
+    lane = _Lane(records)
+    assert lane.dispatcher.turn()
+    assert not lane.dispatcher.turn()
+    assert len(lane.engine.turns) == LANE.at_once
+
+
+def test_the_window_of_a_share(records: SqlRecords) -> None:
+    """A share with a smaller window has no more jobs taken, over several turns."""
+    add(records, *map(str, range(9)), share="slow")
+    lane = _Lane(records, slow=1)
+    lane.dispatcher.turn()
+    lane.dispatcher.turn()
+    assert len(lane.engine.turns) == 1
+
+
+def test_a_share_with_many_jobs(records: SqlRecords) -> None:
+    """A share with one job runs it in the next turn, whatever number another share has waiting."""
+    add(records, *(f"many-{number}" for number in range(300)), share="a")
+    lane = _Lane(records)
+    lane.turn()
+    add(records, "one", share="b")
+    assert "one" in lane.turn()
+
+
+def test_more_shares_than_room(records: SqlRecords) -> None:
+    """With more shares than the lane has room, turns go on with the shares that got none."""
+    for share in range(12):
+        add(records, f"{share}", f"{share}", share=f"share-{share:02}")
+    lane = _Lane(records)
+    ran = [subject for _ in range(3) for subject in lane.turn()]
+    assert Counter(ran) == {str(share): 1 for share in range(12)}
+
+
+def test_more_shares_than_a_page(records: SqlRecords) -> None:
+    """A lane with more shares than a page runs the jobs of all of them."""
+    for share in range(70):
+        add(records, f"{share}", share=f"share-{share:02}")
+    lane = _Lane(records)
+    ran = [subject for _ in range(25) for subject in lane.turn()]
+    assert sorted(ran) == sorted(map(str, range(70)))
+
+
+def test_shares_that_are_not_due(records: SqlRecords) -> None:
+    """Shares whose jobs wait for a later time do not hide a share that is due."""
+    for share in range(70):
+        add(records, "later", share=f"a-{share:02}", after_seconds=3600)
+    add(records, "due", share="b")
+    lane = _Lane(records)
+    ran = []
+    while lane.dispatcher.turn():
+        ran += lane.turn()
+    assert [*ran, *lane.turn()] == ["due"]
+
+
+def test_an_expired_lease(records: SqlRecords, database: Database) -> None:
+    """A job whose worker died runs again when its lease has expired."""
+    add(records, "file-1")
+    lane = _Lane(records)
+    lane.dispatcher.turn()
+    lane.engine.turns.clear()
+    assert lane.turn() == []
+    with database.transaction() as connection:
+        connection.execute("UPDATE jobs SET lease_until = 1")
+    assert lane.turn() == ["file-1"]
+    assert lane.handler.ran[0].turn == 2
+
+
+def test_an_engine_that_refuses(records: SqlRecords) -> None:
+    """Jobs that the engine does not accept wait again, without a counted try."""
+
+    class _Refusing(KeepingEngine):
+        def submit(self, _: str, turns: object) -> None:
+            raise EngineUnavailable("Redis does not respond")
+
+    add(records, "file-1")
+    dispatcher = LaneDispatcher(records.jobs, LANE, _Refusing())
+    with pytest.raises(EngineUnavailable):
+        dispatcher.turn()
+    (kept,) = records.kept_jobs.jobs(limit=5)
+    assert (kept.turn, kept.tries, kept.lease_until) == (1, 0, None)
+
+
+def test_a_wider_lane(records: SqlRecords) -> None:
+    """A share takes at most its window, even when the lane has more room."""
+    add(records, *map(str, range(9)))
+    engine = KeepingEngine()
+    LaneDispatcher(records.jobs, msgspec.structs.replace(LANE, at_once=8), engine).turn()
+    assert len(engine.turns) == LANE.window
+    assert all(isinstance(turn, Turn) for turn in engine.turns)
