@@ -157,6 +157,10 @@ UPLOAD_TWINS = Twins(
     tables={
         "buckets": Twinned("tenant, name", {"created_at": "new.created_at + 1"}),
         "cors_origins": Twinned("tenant, bucket, origin"),
+        "deliveries": Twinned("tenant, endpoint, seq", {"error": "'{}'"}),
+        "endpoints": Twinned(
+            "tenant, id", {"url": "'https://{}.example'", "position": "new.position + 1000"}
+        ),
         "events": _EVENT,
         "files": Twinned(
             'tenant, bucket, "key"',

@@ -11,11 +11,11 @@ from itertools import takewhile
 
 import msgspec
 
-from servicekit.database import Database, Row
+from servicekit.database import Connection, Database, Row
 from wharf_upload.database.aggregate import Aggregate
 from wharf_upload.database.retention import ROWS_A_TIME
 from wharf_upload.database.surplus import note_dropped
-from wharf_upload.domain.events import Event
+from wharf_upload.domain.events import DISABLED_KIND, EndpointNote, Event
 from wharf_upload.domain.files import File, FileAddress
 from wharf_upload.domain.quotas import QuotaWarning
 
@@ -26,10 +26,20 @@ class _Moved(msgspec.Struct, frozen=True):
 
 _file, _moved = msgspec.json.Decoder(File), msgspec.json.Decoder(_Moved)
 _warning = msgspec.json.Decoder(QuotaWarning)
+_note = msgspec.json.Decoder(EndpointNote)
 _KINDS_THAT_MOVE = frozenset(("file.moved", "file.changed"))
 _KINDS_OF_FILES = frozenset(
     f"file.{what}" for what in ("created", "replaced", "changed", "moved", "deleted", "expired")
 )
+
+
+def events_after(connection: Connection, tenant: str, after: int, limit: int) -> list[Event]:
+    """Return the tenant's events after a number, at most `limit`."""
+    rows = connection.rows(
+        "SELECT seq, kind, at, data FROM events WHERE tenant = ? AND seq > ? ORDER BY seq LIMIT ?",
+        (tenant, after, limit),
+    )
+    return [_event(row) for row in rows]
 
 
 class SqlEvents(Aggregate):
@@ -39,12 +49,14 @@ class SqlEvents(Aggregate):
 
     def events(self, tenant: str, after: int, limit: int) -> list[Event]:
         """Return the tenant's events after a number, at most `limit`."""
-        rows = self._database.reading().rows(
-            "SELECT seq, kind, at, data FROM events WHERE tenant = ? AND seq > ? "
-            "ORDER BY seq LIMIT ?",
-            (tenant, after, limit),
+        return events_after(self._database.reading(), tenant, after, limit)
+
+    def event(self, tenant: str, seq: int) -> Event | None:
+        """Return the tenant's event with a number, or `None`."""
+        row = self._database.reading().row(
+            "SELECT seq, kind, at, data FROM events WHERE tenant = ? AND seq = ?", (tenant, seq)
         )
-        return [_event(row) for row in rows]
+        return None if row is None else _event(row)
 
     def events_before(self, tenant: str, before: int, limit: int) -> list[Event]:
         """Return the tenant's events before a number, the newest first, at most `limit`."""
@@ -97,6 +109,7 @@ def _event(row: Row) -> Event:
         at=at,
         file=_file_of(kind, data),
         warning=_warning.decode(data) if kind == "quota.warning" else None,
+        endpoint=_note.decode(data) if kind == DISABLED_KIND else None,
         moved_from=_moved.decode(data).moved_from if kind in _KINDS_THAT_MOVE else None,
     )
 

@@ -13,6 +13,7 @@ from wharf_upload.domain.clock import now_milliseconds
 # Tables that may have many rows of a tenant, with the columns that, together with the tenant,
 # identify a row. These rows are deleted in batches.
 LARGE = {
+    "deliveries": "endpoint, seq",
     "events": "seq",
     "idempotency": "subject, key",
     "jobs": "id",
@@ -23,7 +24,7 @@ LARGE = {
     "uploads": "id",
 }
 # The other tables; one step at the end deletes their rows.
-SMALL = ("buckets", "cors_origins", "limits", "link_keys")
+SMALL = ("buckets", "cors_origins", "endpoints", "limits", "link_keys")
 # Other code removes the rows of these tables: files one by one, pending deletions after the removal
 # of their bytes, and `usage` at the very end, when everything that it counts was removed.
 OTHERWISE = ("files", "doomed", "usage")

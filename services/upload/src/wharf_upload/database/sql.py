@@ -5,7 +5,10 @@ from __future__ import annotations
 from servicekit.database import Database, revisions
 from wharf_upload.database.blobs import SqlBlobs
 from wharf_upload.database.buckets import SqlBuckets
+from wharf_upload.database.deliveries import SqlDeliveries
+from wharf_upload.database.endpoints import SqlEndpoints
 from wharf_upload.database.events import SqlEvents
+from wharf_upload.database.fan_out import SqlFanOut
 from wharf_upload.database.files import SqlFiles
 from wharf_upload.database.group_commit import (
     AfterCommit,
@@ -26,7 +29,7 @@ from wharf_upload.database.uploads import SqlUploads
 from wharf_upload.domain.quotas import Quota
 
 # The identifier of the last migration, and the table in which the database stores it.
-SCHEMA, VERSION_TABLE = "0015", "alembic_version"
+SCHEMA, VERSION_TABLE = "0016", "alembic_version"
 
 
 class SqlRecords(
@@ -62,6 +65,9 @@ class SqlRecords(
         self.overview = SqlOverview(database, quota)
         self.jobs = SqlJobs(database, self._group)
         self.kept_jobs = SqlKeptJobs(database, self._group)
+        self.endpoints = SqlEndpoints(database, self._group)
+        self.deliveries = SqlDeliveries(database, self._group)
+        self.fan_out = SqlFanOut(database, self._group)
 
     def forget_idempotency(self, before: int) -> int:
         """Delete stored idempotency keys older than a time; return how many were deleted."""

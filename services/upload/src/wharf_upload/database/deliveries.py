@@ -1,0 +1,160 @@
+"""The rows of deliveries: each try of an event's delivery to an endpoint, and its result."""
+
+from __future__ import annotations
+
+from servicekit.database import Connection
+from wharf_upload.database import endpoint_health
+from wharf_upload.database.aggregate import Aggregate
+from wharf_upload.database.delivery_rows import (
+    FIND,
+    LANE,
+    NAMES,
+    OPEN,
+    find_delivery,
+    job_of,
+    to_delivery,
+)
+from wharf_upload.database.next_deliveries import next_deliveries
+from wharf_upload.database.unit_of_work import UnitOfWork
+from wharf_upload.domain.clock import now_milliseconds
+from wharf_upload.domain.jobs import Effects
+from wharf_upload.domain.webhooks import (
+    TEST_KIND,
+    Delivery,
+    DeliveryState,
+    Endpoint,
+    Tried,
+)
+
+_OLD_AT_ONCE = 1000
+
+
+class SqlDeliveries(Aggregate):
+    """Implements `webhook_contract.DeliveryRecords`."""
+
+    def deliveries(
+        self,
+        tenant: str,
+        endpoint: str,
+        *,
+        state: DeliveryState | None = None,
+        before: int | None = None,
+        limit: int,
+    ) -> list[Delivery]:
+        """Return deliveries with numbers below `before`, the newest first.
+
+        Tests have numbers below 0, so they come last.
+        """
+        which = "" if state is None else " AND state = ?"
+        rows = self._database.reading().rows(
+            f"SELECT {NAMES} FROM deliveries WHERE tenant = ? AND endpoint = ?{which} "  # noqa: S608 -- constants only
+            "AND seq < ? ORDER BY seq DESC LIMIT ?",
+            (
+                *(tenant, endpoint),
+                *(() if state is None else (state,)),
+                *((1 << 63) - 1 if before is None else before, limit),
+            ),
+        )
+        return [to_delivery(row) for row in rows]
+
+    def delivery(self, tenant: str, endpoint: str, seq: int) -> Delivery | None:
+        """Return the delivery of an event, or `None`."""
+        return find_delivery(self._database.reading(), tenant, endpoint, seq)
+
+    def add_test(self, endpoint: Endpoint, at: int) -> Delivery:
+        """Add the delivery of a test event and its job."""
+
+        def change(connection: Connection, unit: UnitOfWork) -> Delivery:
+            row = connection.row(
+                "SELECT seq FROM deliveries WHERE tenant = ? AND endpoint = ? ORDER BY seq LIMIT 1",
+                (endpoint.tenant, endpoint.id),
+            )
+            # Larger in size than the number of any test before.
+            seq = min(-at * 1000, (row[0] - 1) if row else -1)
+            connection.execute(OPEN, (endpoint.tenant, endpoint.id, seq, TEST_KIND, at, at))
+            unit.jobs.append(job_of(endpoint.tenant, endpoint.id, seq))
+            return Delivery(
+                tenant=endpoint.tenant,
+                endpoint=endpoint.id,
+                seq=seq,
+                kind=TEST_KIND,
+                created_at=at,
+                next_at=at,
+            )
+
+        added: Delivery = self._group.run(endpoint.tenant, change)
+        return added
+
+    def retry(self, endpoint: Endpoint, seq: int) -> Delivery | None:
+        """Let a delivery that has ended begin again; return it, or `None` if there is none."""
+
+        def change(connection: Connection, unit: UnitOfWork) -> Delivery | None:
+            found = find_delivery(connection, endpoint.tenant, endpoint.id, seq)
+            if found is None:
+                return None
+            now = now_milliseconds()
+            subject = f"{endpoint.id}/{seq}"
+            waiting = connection.row(
+                "SELECT id FROM jobs WHERE lane = ? AND share = ? AND lease_until IS NULL "
+                "AND subject = ?",
+                (LANE, endpoint.share, subject),
+            )
+            if found.state != "open":
+                connection.execute(OPEN, (endpoint.tenant, endpoint.id, seq, found.kind, now, now))
+                unit.jobs.append(job_of(endpoint.tenant, endpoint.id, seq))
+            elif waiting is not None:
+                connection.execute("UPDATE jobs SET run_at = 0 WHERE id = ?", waiting)
+            return find_delivery(connection, endpoint.tenant, endpoint.id, seq)
+
+        begun: Delivery | None = self._group.run(endpoint.tenant, change)
+        return begun
+
+    def tried(self, endpoint: Endpoint, delivery: Delivery, tried: Tried) -> Effects:
+        """Return the effects of a try: on the delivery, and on the health of the endpoint."""
+        answer = tried.answer
+
+        def effects(connection: Connection, unit: UnitOfWork) -> None:
+            connection.execute(
+                "UPDATE deliveries SET state = ?, attempts = ?, status = ?, milliseconds = ?, "  # noqa: S608 -- constants only
+                f"error = ?, answer = ?, tried_at = ?, next_at = ? {FIND}",
+                (
+                    *(tried.state, delivery.attempts + 1, answer.status, answer.milliseconds),
+                    *(answer.error, answer.body, answer.at, tried.next_at),
+                    *(delivery.tenant, delivery.endpoint, delivery.seq),
+                ),
+            )
+            endpoint_health.note(connection, unit, endpoint, answer)
+            if endpoint.ordered and tried.state != "open":
+                # Without this step, the next event would wait for the next fan-out.
+                next_deliveries(connection, unit, endpoint.tenant, endpoint.id)
+
+        return effects
+
+    def failed(self, tenant: str, endpoint: str, seq: int, error: str) -> Effects:
+        """Return the effect that ends a delivery as failed, because of `error`."""
+
+        def effects(connection: Connection, _: UnitOfWork) -> None:
+            connection.execute(
+                f"UPDATE deliveries SET state = 'failed', error = ?, next_at = NULL {FIND}",  # noqa: S608 -- constants only
+                (error, tenant, endpoint, seq),
+            )
+
+        return effects
+
+    def forget_deliveries(self, before: int) -> int:
+        """Delete deliveries that have ended and were created before a time; return how many."""
+        count, last = 0, 0
+        while True:
+            with self._database.transaction() as connection:
+                rows = connection.rows(
+                    "SELECT tenant, endpoint, seq, state, created_at FROM deliveries "
+                    "WHERE created_at >= ? AND created_at < ? ORDER BY created_at LIMIT ?",
+                    (last, before, _OLD_AT_ONCE),
+                )
+                ended = [row[:3] for row in rows if row[3] != "open"]
+                connection.execute_many(f"DELETE FROM deliveries {FIND}", ended)  # noqa: S608 -- constants only
+            count += len(ended)
+            # Open deliveries stay, and the next step begins after them.
+            if len(rows) < _OLD_AT_ONCE or (not ended and rows[-1][4] == last):
+                return count
+            last = rows[-1][4]

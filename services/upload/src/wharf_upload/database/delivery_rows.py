@@ -1,0 +1,47 @@
+"""The columns of deliveries, and the jobs that run them."""
+
+from __future__ import annotations
+
+from servicekit.database import Connection, Row
+from wharf_upload.domain.jobs import NewJob
+from wharf_upload.domain.webhooks import Delivery
+
+LANE = "webhook"
+NAMES = (
+    "tenant, endpoint, seq, kind, state, attempts, status, milliseconds, error, answer, "
+    "created_at, tried_at, next_at"
+)
+FIND = "WHERE tenant = ? AND endpoint = ? AND seq = ?"
+#: Adds an open delivery. A delivery of the same event begins again.
+OPEN = (
+    f"INSERT INTO deliveries ({NAMES}) "  # noqa: S608 -- constants only
+    "VALUES (?, ?, ?, ?, 'open', 0, 0, 0, '', '', ?, NULL, ?) "
+    "ON CONFLICT (tenant, endpoint, seq) DO UPDATE SET state = 'open', attempts = 0, "
+    "created_at = excluded.created_at, next_at = excluded.next_at"
+)
+
+
+def job_of(tenant: str, endpoint: str, seq: int) -> NewJob:
+    """Return the job that delivers an event."""
+    share = f"{tenant}/{endpoint}"
+    return NewJob(lane=LANE, tenant=tenant, share=share, subject=f"{endpoint}/{seq}")
+
+
+def subject_of(subject: str) -> tuple[str, int]:
+    """Return the endpoint and the event's number that the subject of a job names."""
+    endpoint, _, seq = subject.rpartition("/")
+    return endpoint, int(seq)
+
+
+def find_delivery(connection: Connection, tenant: str, endpoint: str, seq: int) -> Delivery | None:
+    """Return the delivery of an event, or `None`."""
+    row = connection.row(
+        f"SELECT {NAMES} FROM deliveries {FIND}",  # noqa: S608 -- constants only
+        (tenant, endpoint, seq),
+    )
+    return None if row is None else to_delivery(row)
+
+
+def to_delivery(row: Row) -> Delivery:
+    """Return the delivery of a row."""
+    return Delivery(**dict(zip(NAMES.split(", "), row, strict=True)))

@@ -1,0 +1,96 @@
+"""From events to deliveries: what the worker does for the endpoints of all tenants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from servicekit.database import Connection
+from wharf_upload.database.aggregate import Aggregate
+from wharf_upload.database.delivery_rows import LANE
+from wharf_upload.database.endpoints import COLUMNS, find_endpoint, newest_event, store, to_endpoint
+from wharf_upload.database.next_deliveries import next_deliveries, next_of_replay
+from wharf_upload.database.retention import ROWS_A_TIME
+from wharf_upload.database.unit_of_work import UnitOfWork
+
+
+class SqlFanOut(Aggregate):
+    """Implements `webhook_contract.FanOutRecords`."""
+
+    def behind(self, after: tuple[str, str], limit: int) -> list[tuple[str, str]]:
+        """Return active endpoints after one, (tenant, id), whose tenants have newer events."""
+        rows = self._database.reading().rows(
+            "SELECT tenant, id FROM endpoints WHERE state = 'active' AND (tenant, id) > (?, ?) "
+            "AND position < (SELECT max(seq) FROM events WHERE events.tenant = endpoints.tenant) "
+            "ORDER BY tenant, id LIMIT ?",
+            (*after, limit),
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    def fan_out(self, tenant: str, endpoint: str) -> bool:
+        """Make deliveries and jobs of the next events, and move the position, in one commit.
+
+        Return whether the position has moved.
+        """
+
+        def change(connection: Connection, unit: UnitOfWork) -> bool:
+            return next_deliveries(connection, unit, tenant, endpoint)
+
+        moved: bool = self._group.run(tenant, change)
+        return moved
+
+    def replay_step(self, tenant: str, endpoint: str, replay: str) -> bool:
+        """Make deliveries of the next events of a replay; return whether the replay goes on."""
+
+        def change(connection: Connection, unit: UnitOfWork) -> bool:
+            known = find_endpoint(connection, tenant, endpoint)
+            if known is None or known.replay is None or known.replay.id != replay:
+                return False
+            left = next_of_replay(connection, unit, known, known.replay)
+            store(connection, msgspec.structs.replace(known, replay=left))
+            return left is not None
+
+        goes_on: bool = self._group.run(tenant, change)
+        return goes_on
+
+    def windows(self, shares: Sequence[str]) -> Mapping[str, int]:
+        """Return the effective windows of endpoints by their shares, 0 for unknown ones."""
+        windows = {}
+        for share in shares:
+            tenant, _, endpoint = share.rpartition("/")
+            known = find_endpoint(self._database.reading(), tenant, endpoint)
+            # The handler ends the jobs of an endpoint that was deleted.
+            windows[share] = 1 if known is None else known.effective_window
+        return windows
+
+    def forget_open(self) -> int:
+        """End all open deliveries and move each endpoint after the newest event.
+
+        Return the number of deliveries that were ended.
+        """
+        count = 0
+        with self._database.transaction() as connection:
+            for row in connection.rows(
+                f"SELECT {COLUMNS} FROM endpoints ORDER BY tenant, id"  # noqa: S608 -- constants only
+            ):
+                known = to_endpoint(row)
+                position = newest_event(connection, known.tenant)
+                store(connection, msgspec.structs.replace(known, position=position, replay=None))
+                count += connection.execute(
+                    "UPDATE deliveries SET state = 'failed', next_at = NULL, "
+                    "error = 'A backup was restored. Retry or replay the delivery if you need it.' "
+                    "WHERE tenant = ? AND endpoint = ? AND state = 'open'",
+                    (known.tenant, known.id),
+                )
+        while self._drop_jobs():
+            pass
+        return count
+
+    def _drop_jobs(self) -> int:
+        with self._database.transaction() as connection:
+            rows = connection.rows(
+                "SELECT id FROM jobs WHERE lane = ? LIMIT ?", (LANE, ROWS_A_TIME)
+            )
+            connection.execute_many("DELETE FROM jobs WHERE id = ?", rows)
+        return len(rows)
