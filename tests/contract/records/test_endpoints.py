@@ -10,12 +10,12 @@ import pytest
 from servicekit.database import Database
 from tests.servers.upload import new_file
 from wharf_upload.database import next_deliveries
-from wharf_upload.database.delivery_rows import LANE
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.file_writes import Write
 from wharf_upload.domain.jobs import Job
 from wharf_upload.domain.refusals import LimitReached
 from wharf_upload.domain.webhooks import (
+    DELIVERY_LANE,
     DISABLED_AFTER_SECONDS,
     FULL_WINDOW,
     PROBING_FAILURES,
@@ -64,7 +64,7 @@ def _keys(records: SqlRecords, name: str = "e1") -> list[str]:
 def _jobs(records: SqlRecords) -> list[Job]:
     jobs = [
         records.jobs.begin(turn)
-        for turn in records.jobs.take(LANE, {"demo/e1": 1000, "demo/e2": 1000}, 600)
+        for turn in records.jobs.take(DELIVERY_LANE, {"demo/e1": 1000, "demo/e2": 1000}, 600)
     ]
     return [job for job in jobs if job]
 

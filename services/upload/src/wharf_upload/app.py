@@ -10,13 +10,14 @@ from flask import Blueprint, Flask
 
 from servicekit import health, metrics, openapi, problems, tokens, web
 from servicekit.ratelimits.limiting import BYTES
-from wharf_upload import __version__
+from wharf_upload import __version__, webhook_bootstrap
 from wharf_upload.backends import Backends
 from wharf_upload.bootstrap import open_backends
 from wharf_upload.catalog.moves import FileMoves
 from wharf_upload.context import NAME, AppContext, app_context
 from wharf_upload.http import flask_glue
 from wharf_upload.http.answering import Answering
+from wharf_upload.http.event_cursors import EventCursors
 from wharf_upload.observability import metrics as own_metrics
 from wharf_upload.observability import store_metrics
 from wharf_upload.problems import UPLOAD
@@ -32,6 +33,7 @@ from wharf_upload.routes import (
     ticket_rules,
     under_way,
     usage,
+    webhooks,
 )
 from wharf_upload.routes import openapi as openapi_routes
 from wharf_upload.routes.admission import AdmissionQuestion
@@ -169,6 +171,12 @@ def _resources(context: AppContext) -> tuple[Blueprint, ...]:
         ticket_rules.blueprint(context.receiving.rules, context.records),
         under_way.blueprint(context.resumable_uploads.under_way),
         usage.blueprint(context.records, context.access.tenant_limits),
+        webhooks.blueprint(
+            webhook_bootstrap.catalog(context.settings, context, context.clock),
+            lambda: EventCursors(
+                context.records.event_numbers_changed_at(), context.settings.event_seconds
+            ),
+        ),
     )
 
 

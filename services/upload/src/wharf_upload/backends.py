@@ -8,6 +8,7 @@ from wharf_upload.database.contract import Overview, Records, SharedLeases
 from wharf_upload.database.job_contract import JobRecords, KeptJobs
 from wharf_upload.database.room_contract import Reservations
 from wharf_upload.database.upload_contract import UploadRecords
+from wharf_upload.database.webhook_contract import WebhookRecords
 from wharf_upload.storage.base import BlobStore
 from wharf_upload.storage.partial_uploads import PartialUploadStore
 
@@ -29,6 +30,9 @@ class Backends(Protocol):
 
     @property
     def kept_jobs(self) -> KeptJobs: ...
+
+    @property
+    def webhooks(self) -> WebhookRecords: ...
 
     @property
     def parts(self) -> PartialUploadStore: ...

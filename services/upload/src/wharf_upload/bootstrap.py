@@ -22,6 +22,7 @@ from wharf_upload.database.saved_rows import open_saved_rows
 from wharf_upload.database.shared_leases import SqlSharedLeases
 from wharf_upload.database.sql import SCHEMA, VERSION_TABLE, SqlRecords
 from wharf_upload.database.upload_contract import UploadRecords
+from wharf_upload.database.webhook_contract import WebhookRecords
 from wharf_upload.folders import UNDER_WAY
 from wharf_upload.maintenance import upload_sweeper
 from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
@@ -58,6 +59,7 @@ class _OpenBackends:
     uploads: UploadRecords
     jobs: JobRecords
     kept_jobs: KeptJobs
+    webhooks: WebhookRecords
     parts: PartialUploadStore
     overview: Overview
     leases: SharedLeases
@@ -167,6 +169,7 @@ def open_backends(
         records.uploads,
         records.jobs,
         records.kept_jobs,
+        records.webhooks,
         open_partial_uploads(settings),
         records.overview,
         SqlSharedLeases(records.database, settings.instance),

@@ -52,7 +52,9 @@ def migrate(own: Settings, *, starts: bool) -> None:
 
 def _migrate(own: Settings) -> None:
     from wharf_upload.bootstrap import is_migrated
+    from wharf_upload.webhook_bootstrap import ensure_keys
 
+    ensure_keys(own)
     if is_migrated(own):
         return
     # SQLAlchemy and Alembic are needed only to migrate, so import them only now.

@@ -27,6 +27,7 @@ from wharf_upload.database.contract import Overview, Records, SharedLeases
 from wharf_upload.database.job_contract import JobRecords, KeptJobs
 from wharf_upload.database.room_contract import Reservations
 from wharf_upload.database.upload_contract import UploadRecords
+from wharf_upload.database.webhook_contract import WebhookRecords
 from wharf_upload.domain.long_work import LongWorkRule
 from wharf_upload.downloads.files import Downloads
 from wharf_upload.downloads.shared import SharedFiles
@@ -104,6 +105,7 @@ class AppContext:
     uploads: UploadRecords
     jobs: JobRecords
     kept_jobs: KeptJobs
+    webhooks: WebhookRecords
     parts: PartialUploadStore
     leases: SharedLeases
     reservations: Reservations
@@ -146,6 +148,7 @@ def app_context(
         uploads=backends.uploads,
         jobs=backends.jobs,
         kept_jobs=backends.kept_jobs,
+        webhooks=backends.webhooks,
         parts=backends.parts,
         leases=backends.leases,
         reservations=backends.reservations,

@@ -240,3 +240,17 @@ STORAGE_FAILED = UPLOAD.declare(
     "The disk failed",
     "The service could not make the bytes durable and stored nothing. Tell the operator.",
 )
+ENDPOINT_NOT_ALLOWED = UPLOAD.declare(
+    "endpoint-not-allowed",
+    422,
+    "The URL of the endpoint is not allowed",
+    "Webhooks go to `https` URLs with public addresses, without user name, on port 443 or a port "
+    "from 1024 up. The operator may allow hosts of your own network (`WHARF_WEBHOOK_ALLOW`).",
+)
+REPLAY_UNDER_WAY = UPLOAD.declare(
+    "replay-under-way",
+    409,
+    "A replay of this endpoint is under way",
+    "An endpoint has one replay at a time. `GET /v1/webhooks/{id}` shows its progress; wait until "
+    "`replay` is null.",
+)

@@ -16,6 +16,7 @@ from wharf_upload.live_settings import AUTO, ON, LiveSettings
 from wharf_upload.notices.places import REDIS, socket_place
 from wharf_upload.room_settings import RoomSettings
 from wharf_upload.row_settings import RowSettings
+from wharf_upload.webhook_settings import WebhookSettings
 
 FULL, RELAXED = "full", "relaxed"
 FLOCK, DATABASE = "flock", "database"
@@ -24,7 +25,7 @@ GIB = 1 << 30
 
 
 @dataclass(frozen=True)
-class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
+class Settings(LiveSettings, RowSettings, WebhookSettings, BlobSettings, RoomSettings, Folders):
     """The settings that the upload service, its worker and the live channel read.
 
     The values come from environment variables.
@@ -272,6 +273,7 @@ class Settings(LiveSettings, RowSettings, BlobSettings, RoomSettings, Folders):
                 "and '-'; the first character must not be '-'"
             )
         self.check_blobs()
+        self.check_webhooks()
         self.check_apart(self.database_url)
         if self.notices_url and not self.notices_url.startswith(REDIS):
             raise SettingsError(f"WHARF_NOTICES_URL=(hidden): allowed are {', '.join(REDIS)}")

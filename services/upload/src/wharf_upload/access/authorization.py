@@ -14,6 +14,7 @@ from servicekit.tokens import Principal
 
 READ, WRITE, DELETE = "files:read", "files:write", "files:delete"
 ADMINISTER, FOLLOW = "buckets:admin", "events:read"
+WEBHOOKS = "webhooks:admin"
 
 
 class RateCounters(Protocol):

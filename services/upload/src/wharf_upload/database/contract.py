@@ -162,6 +162,9 @@ class EventRecords(Protocol):
     def events(self, tenant: str, after: int, limit: int) -> list[Event]:
         """Return the first `limit` events with a number above `after`, in order, without a gap."""
 
+    def event(self, tenant: str, seq: int) -> Event | None:
+        """Return the event with a number, or `None`."""
+
     def events_before(self, tenant: str, before: int, limit: int) -> list[Event]:
         """Return the last `limit` events with a number below `before`, the newest first."""
 

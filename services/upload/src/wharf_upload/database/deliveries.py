@@ -7,7 +7,6 @@ from wharf_upload.database import endpoint_health
 from wharf_upload.database.aggregate import Aggregate
 from wharf_upload.database.delivery_rows import (
     FIND,
-    LANE,
     NAMES,
     OPEN,
     find_delivery,
@@ -19,6 +18,7 @@ from wharf_upload.database.unit_of_work import UnitOfWork
 from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.jobs import Effects
 from wharf_upload.domain.webhooks import (
+    DELIVERY_LANE,
     TEST_KIND,
     Delivery,
     DeliveryState,
@@ -97,7 +97,7 @@ class SqlDeliveries(Aggregate):
             waiting = connection.row(
                 "SELECT id FROM jobs WHERE lane = ? AND share = ? AND lease_until IS NULL "
                 "AND subject = ?",
-                (LANE, endpoint.share, subject),
+                (DELIVERY_LANE, endpoint.share, subject),
             )
             if found.state != "open":
                 connection.execute(OPEN, (endpoint.tenant, endpoint.id, seq, found.kind, now, now))

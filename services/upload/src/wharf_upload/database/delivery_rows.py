@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from servicekit.database import Connection, Row
 from wharf_upload.domain.jobs import NewJob
-from wharf_upload.domain.webhooks import Delivery
+from wharf_upload.domain.webhooks import DELIVERY_LANE, Delivery
 
-LANE = "webhook"
 NAMES = (
     "tenant, endpoint, seq, kind, state, attempts, status, milliseconds, error, answer, "
     "created_at, tried_at, next_at"
@@ -24,7 +23,7 @@ OPEN = (
 def job_of(tenant: str, endpoint: str, seq: int) -> NewJob:
     """Return the job that delivers an event."""
     share = f"{tenant}/{endpoint}"
-    return NewJob(lane=LANE, tenant=tenant, share=share, subject=f"{endpoint}/{seq}")
+    return NewJob(lane=DELIVERY_LANE, tenant=tenant, share=share, subject=f"{endpoint}/{seq}")
 
 
 def subject_of(subject: str) -> tuple[str, int]:

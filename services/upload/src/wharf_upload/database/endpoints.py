@@ -11,8 +11,9 @@ from wharf_upload.database.aggregate import Aggregate
 from wharf_upload.database.unit_of_work import UnitOfWork
 from wharf_upload.database.webhook_contract import EndpointChange
 from wharf_upload.domain.clock import now_microseconds
-from wharf_upload.domain.refusals import LimitReached
-from wharf_upload.domain.webhooks import Endpoint, EventFilter, Replay, Secret
+from wharf_upload.domain.jobs import NewJob
+from wharf_upload.domain.refusals import LimitReached, ReplayRuns
+from wharf_upload.domain.webhooks import REPLAY_LANE, Endpoint, EventFilter, Replay, Secret
 
 COLUMNS = (
     "tenant, id, url, description, filter, secrets, ordered, state, reason, position, failures, "
@@ -132,6 +133,28 @@ class SqlEndpoints(Aggregate):
             )
 
         self._group.run(tenant, run)
+
+    def begin_replay(self, tenant: str, endpoint: str, replay: Replay) -> Endpoint | None:
+        """Begin a replay, with its job; it ends at the tenant's newest event at the latest."""
+
+        def run(connection: Connection, unit: UnitOfWork) -> Endpoint | None:
+            known = find_endpoint(connection, tenant, endpoint)
+            if known is None:
+                return None
+            if known.replay is not None:
+                raise ReplayRuns
+            until = min(replay.until, newest_event(connection, tenant))
+            begun = msgspec.structs.replace(
+                known, replay=msgspec.structs.replace(replay, until=until)
+            )
+            store(connection, begun)
+            unit.jobs.append(
+                NewJob(lane=REPLAY_LANE, tenant=tenant, subject=f"{endpoint}/{replay.id}")
+            )
+            return begun
+
+        begun: Endpoint | None = self._group.run(tenant, run)
+        return begun
 
     def delete_endpoint(self, tenant: str, endpoint: str) -> bool:
         """Delete an endpoint and its deliveries; return whether it existed.

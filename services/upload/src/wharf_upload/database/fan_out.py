@@ -8,11 +8,11 @@ import msgspec
 
 from servicekit.database import Connection
 from wharf_upload.database.aggregate import Aggregate
-from wharf_upload.database.delivery_rows import LANE
 from wharf_upload.database.endpoints import COLUMNS, find_endpoint, newest_event, store, to_endpoint
 from wharf_upload.database.next_deliveries import next_deliveries, next_of_replay
 from wharf_upload.database.retention import ROWS_A_TIME
 from wharf_upload.database.unit_of_work import UnitOfWork
+from wharf_upload.domain.webhooks import DELIVERY_LANE
 
 
 class SqlFanOut(Aggregate):
@@ -90,7 +90,7 @@ class SqlFanOut(Aggregate):
     def _drop_jobs(self) -> int:
         with self._database.transaction() as connection:
             rows = connection.rows(
-                "SELECT id FROM jobs WHERE lane = ? LIMIT ?", (LANE, ROWS_A_TIME)
+                "SELECT id FROM jobs WHERE lane = ? LIMIT ?", (DELIVERY_LANE, ROWS_A_TIME)
             )
             connection.execute_many("DELETE FROM jobs WHERE id = ?", rows)
         return len(rows)

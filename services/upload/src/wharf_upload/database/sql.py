@@ -26,6 +26,7 @@ from wharf_upload.database.tenants import SqlTenants
 from wharf_upload.database.ticket_uses import SqlTicketUses
 from wharf_upload.database.upkeep import SqlUpkeep
 from wharf_upload.database.uploads import SqlUploads
+from wharf_upload.database.webhook_contract import WebhookRecords
 from wharf_upload.domain.quotas import Quota
 
 # The identifier of the last migration, and the table in which the database stores it.
@@ -68,6 +69,7 @@ class SqlRecords(
         self.endpoints = SqlEndpoints(database, self._group)
         self.deliveries = SqlDeliveries(database, self._group)
         self.fan_out = SqlFanOut(database, self._group)
+        self.webhooks = WebhookRecords(self.endpoints, self.deliveries, self.fan_out)
 
     def forget_idempotency(self, before: int) -> int:
         """Delete stored idempotency keys older than a time; return how many were deleted."""

@@ -6,10 +6,10 @@ All methods raise `DatabaseUnavailable` when the database does not respond.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from wharf_upload.domain.jobs import Effects
-from wharf_upload.domain.webhooks import Delivery, DeliveryState, Endpoint, Tried
+from wharf_upload.domain.webhooks import Delivery, DeliveryState, Endpoint, Replay, Tried
 
 EndpointChange = Callable[[Endpoint], Endpoint]
 """Returns the new state of an endpoint; it may be called more than once, and may refuse."""
@@ -37,6 +37,12 @@ class EndpointRecords(Protocol):
 
     def skip_to_now(self, tenant: str, endpoint: str) -> None:
         """Set the endpoint's position to the tenant's newest event."""
+
+    def begin_replay(self, tenant: str, endpoint: str, replay: Replay) -> Endpoint | None:
+        """Begin a replay, with its job; it ends at the tenant's newest event at the latest.
+
+        Return the endpoint, or `None` if it does not exist. Raises `ReplayRuns`.
+        """
 
     def delete_endpoint(self, tenant: str, endpoint: str) -> bool:
         """Delete an endpoint and its deliveries; return whether it existed."""
@@ -101,3 +107,11 @@ class FanOutRecords(Protocol):
 
         A restore calls this function, so that no old event is delivered again.
         """
+
+
+class WebhookRecords(NamedTuple):
+    """All rows of webhooks."""
+
+    endpoints: EndpointRecords
+    deliveries: DeliveryRecords
+    fan_out: FanOutRecords

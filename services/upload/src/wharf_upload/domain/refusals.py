@@ -124,3 +124,7 @@ class TooManyIdempotencyKeys(Refused):
             f"The oldest one expires in {seconds} seconds."
         )
         self.limit_count, self.seconds = limit_count, seconds
+
+
+class ReplayRuns(Refused):
+    """A replay of this endpoint is under way already."""

@@ -24,6 +24,8 @@ DISABLED_AFTER_SECONDS = 5 * 86_400
 # The most deliveries of an endpoint that are under way, unless its receiver asks for fewer.
 FULL_WINDOW = 4
 TEST_KIND = "webhook.test"
+# The lanes of the jobs that deliver events and replay them.
+DELIVERY_LANE, REPLAY_LANE = "webhook", "bulk"
 
 
 class Secret(msgspec.Struct, frozen=True):
@@ -146,7 +148,8 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What a receiver answered to one try; `at` is when the try began, in unix milliseconds.
 
     `status` is 0 if there was no answer, and `error` then says why. `retry_after_seconds` is the
-    wait that the receiver asks for, if it asks.
+    wait that the receiver asks for, if it asks. With `is_allowed` false, the operator's rules did
+    not permit the address, and no request was sent.
     """
 
     at: int
@@ -155,6 +158,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     body: str = ""
     retry_after_seconds: float | None = None
+    is_allowed: bool = True
 
     @property
     def accepts(self) -> bool:

@@ -105,6 +105,9 @@ _BY_TYPE: dict[type[Exception], Translation] = {
         retry_after=e.seconds,
         limit_count=e.limit_count,
     ),
+    refusals.ReplayRuns: lambda _: problems.REPLAY_UNDER_WAY(
+        "A replay of this endpoint is under way. Wait until it has ended."
+    ),
     refusals.BucketNotEmpty: lambda _: problems.BUCKET_NOT_EMPTY("The bucket holds files."),
     OutOfSpace: lambda _: problems.STORAGE_FULL("There was no room for the file's record."),
     stores.StoreFull: lambda _: problems.STORAGE_FULL("There was no room for the whole file."),

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 
 from wharf_upload.domain.buckets import Bucket, Policy
-from wharf_upload.domain.events import Event
+from wharf_upload.domain.events import EndpointNote, Event
 from wharf_upload.domain.files import File, FileAddress
 from wharf_upload.domain.quotas import QuotaWarning
 from wharf_upload.domain.tenant_limits import Limits
@@ -180,8 +180,8 @@ class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     `id` is a cursor for `after` and `before`; clients may only compare ids for equality. `file` is
     the file after the event, or its last state if it no longer exists. `quota` is set for
-    `quota.warning`. `moved_from` is set for `file.moved`, and for `file.changed` if the key
-    changed.
+    `quota.warning`, `endpoint` for `webhook.disabled`. `moved_from` is set for `file.moved`, and
+    for `file.changed` if the key changed.
     """
 
     id: Cursor
@@ -190,6 +190,7 @@ class EventDocument(msgspec.Struct, frozen=True, kw_only=True):
     file: FileDocument | None
     quota: QuotaWarning | None
     moved_from: FileAddress | None = None
+    endpoint: EndpointNote | None = None
 
 
 class Events(msgspec.Struct, frozen=True):
@@ -280,4 +281,5 @@ def of_event(event: Event, cursor: Cursor) -> EventDocument:
         file=None if event.file is None else of_file(event.file),
         quota=event.warning,
         moved_from=event.moved_from,
+        endpoint=event.endpoint,
     )

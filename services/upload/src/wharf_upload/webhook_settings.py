@@ -1,0 +1,50 @@
+"""Settings of webhooks, and of the secrets that Wharf must be able to read again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from servicekit.outbound.allow_list import AllowList
+from servicekit.outbound.proxies import Proxy
+from servicekit.settings import SettingsError, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebhookSettings:
+    """The settings for webhooks."""
+
+    secrets_key_file: str = setting(
+        "",
+        doc="The file with the keys that seal secrets in the database, for example the signing "
+        "secrets of webhooks. All replicas need the same file. Empty: "
+        "`WHARF_DATA/upload/secrets.keys`, which the first start makes.",
+    )
+    webhook_allow: str = setting(
+        "",
+        doc="The internal receivers of webhooks that tenants may name, separated by spaces: "
+        "networks (`10.20.0.0/16`), hosts (`hooks.corp`) or hosts with a port "
+        "(`hooks.corp:8443`). Empty: only public addresses.",
+    )
+    webhook_proxy: str = setting(
+        "",
+        doc="The HTTP proxy through which webhooks are sent, for example "
+        "`http://smokescreen:4750`. The proxy then decides which addresses are permitted. "
+        "Empty: no proxy.",
+    )
+    webhook_ca: str = setting(
+        "",
+        doc="A file of certificates (PEM) of authorities that webhooks trust in addition to those "
+        "of the system. Empty: none.",
+    )
+
+    def check_webhooks(self) -> None:
+        """Raise `SettingsError` for a wrong allow-list or proxy."""
+        try:
+            AllowList.parse(self.webhook_allow)
+        except ValueError as error:
+            raise SettingsError(f"WHARF_WEBHOOK_ALLOW: {error}") from None
+        try:
+            if self.webhook_proxy:
+                Proxy.parse(self.webhook_proxy)
+        except ValueError as error:
+            raise SettingsError(f"WHARF_WEBHOOK_PROXY: {error}") from None
