@@ -104,14 +104,14 @@ def handlers(
         backends.webhooks.deliveries,
         open_sender(settings),
         secrets_of(settings),
-        Documents(origin, _shown),
+        Documents(origin, shown),
         tenant_state,
         clock,
     )
     return {DELIVERY_LANE: delivering, REPLAY_LANE: ReplayHandler(backends.webhooks.fan_out)}
 
 
-def _shown(tenant: str, event: Event) -> tuple[schemas.EventDocument, str]:
+def shown(tenant: str, event: Event) -> tuple[schemas.EventDocument, str]:
     """Return an event as `GET /v1/events` shows it, and its id."""
     name = cursor_of(tenant, event.seq)
     return schemas.of_event(event, name), name
