@@ -13,8 +13,8 @@ from tests.unit.openapi.documents import Described
 
 # A summary begins with one of these verbs.
 VERBS = re.compile(
-    "(Add|Append|Ask|Change|Create|Delete|Disable|Download|End|Get|Give|List|Log|Move|Read|Remove|Resume|"
-    "Retire|Revoke|Set|Suspend|Upload) "
+    "(Add|Append|Ask|Change|Create|Delete|Deliver|Disable|Download|Enable|End|Get|Give|List|Log|Move|Read|Remove|Replace|Resume|"
+    "Retire|Revoke|Send|Set|Suspend|Upload) "
 )
 
 

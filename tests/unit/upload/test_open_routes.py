@@ -90,7 +90,7 @@ def protected_routes(flask_app: Flask) -> list[tuple[str, str]]:
     """Return method and address of each route of Flask that needs a token."""
     adapter = flask_app.url_map.bind("wharf.test")
     values = {"tenant": "demo", "bucket": "b", "key": "k", "upload": "u"}
-    values |= {"token": "t", "ticket": "t", "link": "l"}
+    values |= {"token": "t", "ticket": "t", "link": "l", "endpoint": "e", "delivery": "d"}
     found = []
     for rule in flask_app.url_map.iter_rules():
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:

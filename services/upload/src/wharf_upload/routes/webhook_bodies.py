@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+_Cursor = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
 _Url = Annotated[
     str,
     msgspec.Meta(
@@ -79,13 +80,10 @@ class ReplayRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """
 
     after: Annotated[
-        str | None,
-        msgspec.Meta(max_length=32, description="The id of an event; `0` is the start."),
+        _Cursor | None, msgspec.Meta(description="The id of an event; `0` is the start.")
     ] = None
     since: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
-    until: Annotated[
-        str | None, msgspec.Meta(max_length=32, description="The id of the last event.")
-    ] = None
+    until: Annotated[_Cursor | None, msgspec.Meta(description="The id of the last event.")] = None
     kinds: _Kinds = ()
     failed_only: Annotated[bool, msgspec.Meta(description="Only events whose delivery failed.")] = (
         False

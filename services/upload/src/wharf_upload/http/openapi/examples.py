@@ -8,6 +8,7 @@ from servicekit.examples import Example
 from wharf_upload.http import link_schemas, schemas
 from wharf_upload.http.openapi import samples
 from wharf_upload.http.openapi.samples import CONTENT, ETAG, FILE
+from wharf_upload.http.openapi.webhook_examples import WEBHOOKS
 
 _UNCHANGED = {"If-None-Match": ETAG}
 _READ = Example(answers={200: CONTENT, 206: CONTENT[:5]}, values=_UNCHANGED)
@@ -134,4 +135,14 @@ USAGE = {
         body={"max_bytes": 10_737_418_240, "requests_per_minute": 6000}, answers={200: _LIMITS}
     ),
 }
-EXAMPLES = {**FILES, **COPIES, **SHARING, **TICKETS, **UPLOADS, **BUCKETS, **EVENTS, **USAGE}
+EXAMPLES = {
+    **FILES,
+    **COPIES,
+    **SHARING,
+    **TICKETS,
+    **UPLOADS,
+    **BUCKETS,
+    **EVENTS,
+    **USAGE,
+    **WEBHOOKS,
+}

@@ -16,9 +16,12 @@ TAGS = {
     "buckets": "Buckets and their policies.",
     "events": "The events of a tenant's files and quotas.",
     "usage": "The usage and the limits of a tenant.",
+    "webhooks": "Endpoints that receive the tenant's events as signed requests.",
 }
 PATH_PARAMETERS = {
     "bucket": "The name of the bucket.",
+    "delivery": "The id of the delivery, from the list of deliveries.",
+    "endpoint": "The id of the endpoint, from its creation or from the list of endpoints.",
     "key": "The key of the file in its bucket, percent-encoded; slashes need no encoding.",
     "link": "The id of the signed link, from its creation or from the list of links.",
     "tenant": "The name of the tenant.",
@@ -43,7 +46,10 @@ VALUES = {
     "order": "newest",
     "cursor": urlsafe_b64encode(samples.KEY.encode()).decode().rstrip("="),
     "delimiter": "/",
+    "delivery": samples.WARNING.id,
     "download": samples.FILENAME,
+    "endpoint": "019f9a4a7a7b7b21a9d1c2e3f4a50611",
+    "state": "failed",
     "w": 256,
     "limit": 100,
     "prefix": "notes/",
