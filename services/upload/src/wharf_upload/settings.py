@@ -12,11 +12,13 @@ from wharf_upload.domain.quotas import Quota
 from wharf_upload.domain.tenant_limits import Limits
 from wharf_upload.folders import ALONE as ALONE
 from wharf_upload.folders import Folders
+from wharf_upload.job_settings import JobSettings
 from wharf_upload.live_settings import AUTO, ON, LiveSettings
-from wharf_upload.notices.places import REDIS, socket_place
+from wharf_upload.notices.places import REDIS, check_url, socket_place
 from wharf_upload.room_settings import RoomSettings
 from wharf_upload.row_settings import RowSettings
 from wharf_upload.webhook_settings import WebhookSettings
+from wharf_upload.worker_settings import WorkerSettings
 
 FULL, RELAXED = "full", "relaxed"
 FLOCK, DATABASE = "flock", "database"
@@ -25,7 +27,16 @@ GIB = 1 << 30
 
 
 @dataclass(frozen=True)
-class Settings(LiveSettings, RowSettings, WebhookSettings, BlobSettings, RoomSettings, Folders):
+class Settings(
+    LiveSettings,
+    RowSettings,
+    WebhookSettings,
+    BlobSettings,
+    RoomSettings,
+    WorkerSettings,
+    JobSettings,
+    Folders,
+):
     """The settings that the upload service, its worker and the live channel read.
 
     The values come from environment variables.
@@ -206,17 +217,6 @@ class Settings(LiveSettings, RowSettings, WebhookSettings, BlobSettings, RoomSet
         "downloads that have started can end.",
         minimum=0,
     )
-    sweep_seconds: int = setting(
-        60, doc="The pause between two runs of the worker's sweeper, in seconds.", minimum=1
-    )
-    upload_worker: bool = setting(
-        False,
-        doc=(
-            "Whether the service does the background work itself. If `false`, run "
-            "`wharf-upload worker` as a separate process. `make run` sets this setting to "
-            "`true`."
-        ),
-    )
     serve_prepares: bool = setting(
         True,
         doc=(
@@ -232,16 +232,6 @@ class Settings(LiveSettings, RowSettings, WebhookSettings, BlobSettings, RoomSet
         doc="A separate origin for signed links and public files, for example "
         "`https://files.example.net`. Its name must lead to the same gateway. Empty: links "
         "and public files are on the main host.",
-    )
-    worker_metrics_port: int = setting(
-        0,
-        doc=(
-            "The port on which `wharf-upload worker` serves its metrics, on all addresses, for"
-            " Prometheus only. 0: no such port. The metrics of a worker inside the service are"
-            " among the metrics of the service."
-        ),
-        minimum=0,
-        maximum=65535,
     )
     metrics_tenants: int = setting(
         20,
@@ -275,8 +265,8 @@ class Settings(LiveSettings, RowSettings, WebhookSettings, BlobSettings, RoomSet
         self.check_blobs()
         self.check_webhooks()
         self.check_apart(self.database_url)
-        if self.notices_url and not self.notices_url.startswith(REDIS):
-            raise SettingsError(f"WHARF_NOTICES_URL=(hidden): allowed are {', '.join(REDIS)}")
+        self.check_jobs(self.limits_url)
+        check_url("WHARF_NOTICES_URL", self.notices_url)
 
     @property
     def tenant_limits(self) -> Limits:

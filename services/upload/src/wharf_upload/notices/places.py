@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from servicekit.settings import SettingsError
+
 _UNIX = "unix:"
 # The schemes of Redis URLs, by which a process can publish notices.
 REDIS = ("redis://", "rediss://", "redis+unix://")
+
+
+def check_url(variable: str, url: str) -> None:
+    """Raise `SettingsError` if the value of a variable is neither empty nor a Redis URL."""
+    if url and not url.startswith(REDIS):
+        raise SettingsError(f"{variable}=(hidden): allowed are {', '.join(REDIS)}")
 
 
 def socket_place(path: object) -> str:
