@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable
 
 from servicekit.database import DatabaseUnavailable
-from wharf_upload.database.contract import Overview, SharedLease, SharedLeases
+from wharf_upload.database.contract import Overview, SharedLeases
 from wharf_upload.maintenance import sweep_metrics, worker_report
 from wharf_upload.maintenance.sweeper import Sweeper
 from wharf_upload.maintenance.upload_sweeper import SweptUploads
 from wharf_upload.maintenance.worker_report import Report
+from wharf_upload.maintenance.worker_turn import WorkerTurn
 from wharf_upload.storage.base import StoreError
 
 log = logging.getLogger(__name__)
@@ -24,27 +25,6 @@ _STORE_WALK_SECONDS = 3600.0
 # A survey reads the usage of all tenants, so it runs only as often as the metrics need it.
 _SURVEY_SECONDS = 15.0
 _LEASE = "worker"
-
-
-class Turn:
-    """The turn among several workers on the same data: only one of them works at a time."""
-
-    def __init__(self, leases: SharedLeases, *, is_needed: bool) -> None:
-        self._leases, self._is_needed = leases, is_needed
-        self._lease: SharedLease | None = None
-
-    def is_ours(self) -> bool:
-        """Tell whether this worker has the turn; raises `DatabaseUnavailable`."""
-        if not self._is_needed:
-            return True
-        if self._lease is None or not self._lease.is_held():
-            self._lease = self._leases.take(_LEASE, lambda: None, ask=False)
-        return self._lease is not None
-
-    def end(self) -> None:
-        """Release the turn for another worker."""
-        if self._lease is not None:
-            self._lease.release()
 
 
 class WorkerLoop:
@@ -67,7 +47,7 @@ class WorkerLoop:
     ) -> None:
         self._sweeper, self._sweep_uploads = sweeper, sweep_uploads
         self._leases, self._overview = leases, overview
-        self._turn = Turn(leases, is_needed=leases_are_shared)
+        self._turn = WorkerTurn(leases, _LEASE, is_needed=leases_are_shared)
         self._pause_seconds, self._metrics_tenants = sweep_seconds, metrics_tenants
         self._publish = publish
         self._report = Report(pause_seconds=sweep_seconds)
