@@ -33,11 +33,11 @@ IMAGES=services/images/pyproject.toml
 NATIVE=deploy/native/pyproject.toml
 BUILD=requirements/build.in
 
-compile dev --extra live --extra s3 --extra pdf "$AUTH" "$UPLOAD" "$CONSOLE" "$IMAGES" "$KIT" "$NATIVE" "$BUILD" requirements/dev.in
+compile dev --extra dramatiq --extra live --extra s3 --extra pdf "$AUTH" "$UPLOAD" "$CONSOLE" "$IMAGES" "$KIT" "$NATIVE" "$BUILD" requirements/dev.in
 set -- --constraint requirements/dev.txt
-compile all --extra live --extra s3 "$AUTH" "$UPLOAD" "$CONSOLE" "$IMAGES" "$KIT" "$NATIVE" "$BUILD" "$@"
+compile all --extra dramatiq --extra live --extra s3 "$AUTH" "$UPLOAD" "$CONSOLE" "$IMAGES" "$KIT" "$NATIVE" "$BUILD" "$@"
 compile auth "$AUTH" "$KIT" "$@"
-compile upload --extra live --extra s3 "$UPLOAD" "$KIT" "$@"
+compile upload --extra dramatiq --extra live --extra s3 "$UPLOAD" "$KIT" "$@"
 compile console "$CONSOLE" "$KIT" "$@"
 compile images "$IMAGES" "$KIT" "$@"
 compile images-pdf --extra pdf "$IMAGES" "$KIT" "$@"

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from servicekit.database import Connection
-from wharf_upload.database.sql import SqlRecords
-from wharf_upload.database.unit_of_work import UnitOfWork
-from wharf_upload.domain.jobs import Done, Effects, Job, Lane, NewJob, Outcome, Turn, Waits
+from tests.servers.jobs import effect
+from wharf_upload.domain.jobs import Done, Effects, Job, Lane, Outcome, Turn, Waits
 from wharf_upload.jobs.handlers import Fence
 from wharf_upload.jobs.runner import Runner
 
@@ -36,31 +32,6 @@ class Recording:
         return effect(job)
 
 
-def effect(job: Job) -> Effects:
-    """Return an effect: it adds 1 to the row of the job's subject."""
-
-    def add(connection: Connection, _: UnitOfWork) -> None:
-        connection.execute(
-            "INSERT INTO swept_hours (place, until) VALUES (?, 1) "
-            "ON CONFLICT (place) DO UPDATE SET until = swept_hours.until + 1",
-            (job.subject,),
-        )
-
-    return add
-
-
-def effects_of(records: SqlRecords) -> Counter[str]:
-    """Return how often each subject had its effect."""
-    return Counter(dict(records.database.reading().rows("SELECT place, until FROM swept_hours")))
-
-
-def add(records: SqlRecords, *subjects: str, tenant: str = "demo", **fields: Any) -> None:
-    """Add jobs to the lane `test`."""
-    records.jobs.add(
-        [NewJob(lane="test", tenant=tenant, subject=subject, **fields) for subject in subjects]
-    )
-
-
 @dataclass
 class KeepingEngine:
     """An engine that keeps the turns, until `run` runs them in the calling thread."""
@@ -70,6 +41,10 @@ class KeepingEngine:
     def submit(self, _: str, turns: Sequence[Turn]) -> None:
         """Keep the turns."""
         self.turns += turns
+
+    def stop(self, _: float) -> list[Turn]:
+        """Return the turns that did not begin."""
+        return self.turns
 
     def run(self, runner: Runner) -> int:
         """Run the kept turns; return their number."""

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from servicekit.database import Database
-from tests.contract.jobs.lanes import LANE, KeepingEngine, Recording, add
+from tests.contract.jobs.lanes import LANE, KeepingEngine, Recording
+from tests.servers.jobs import add
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.jobs import Turn
 from wharf_upload.jobs.dispatcher import LaneDispatcher

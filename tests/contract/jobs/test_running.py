@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from servicekit.database import Database, DatabaseUnavailable
-from tests.contract.jobs.lanes import LANE, KeepingEngine, Recording, add, effects_of
+from tests.contract.jobs.lanes import LANE, KeepingEngine, Recording
+from tests.servers.jobs import add, effects_of
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.jobs import Again, Dead, Job, Lane, Outcome, TurnLost
 from wharf_upload.jobs.dispatcher import LaneDispatcher

@@ -98,6 +98,13 @@ def test_a_service_on_one_machine_has_no_client_of_redis() -> None:
     assert "redis" not in found
 
 
+def test_a_worker_with_threads_has_no_client_of_redis() -> None:
+    """A worker whose own threads run its jobs loads neither Dramatiq nor redis."""
+    [found] = loaded("import sys, wharf_upload.processes.worker\nprint(*sys.modules)")
+    assert "wharf_upload.jobs.threads" in found
+    assert {"dramatiq", "redis"} & found == set()
+
+
 def test_a_console_verifies_no_token_and_counts_no_limit() -> None:
     """The console loads no library for tokens or limits, which take 13 MB."""
     heavy = {"asyncio", "cryptography", "flask_limiter", "jwt", "limits"}

@@ -16,21 +16,31 @@ from wharf_upload.database.job_contract import JobRecords
 from wharf_upload.domain.jobs import Lane
 from wharf_upload.jobs import job_metrics
 from wharf_upload.jobs.engine import Engine, EngineUnavailable
+from wharf_upload.jobs.handlers import Windows, same_windows
 
 log = logging.getLogger(__name__)
 _SHARES_A_TURN = 32
 _BUSY_SECONDS, _IDLE_SECONDS, _RETRY_SECONDS = 0.05, 1.0, 1.0
-# Returns the windows of shares that differ from the window of their lane.
-Windows = Callable[[Sequence[str]], Mapping[str, int]]
 
 
 class LaneDispatcher:
-    """Takes the jobs of one lane; `windows` may give single shares another window."""
+    """Takes the jobs of one lane; `windows` may give single shares another window.
+
+    With `ends_elsewhere`, jobs run in another process, which does not wake the dispatcher when a
+    job ends: while jobs are taken, the dispatcher looks for room after short waits.
+    """
 
     def __init__(
-        self, records: JobRecords, lane: Lane, engine: Engine, windows: Windows = lambda _: {}
+        self,
+        records: JobRecords,
+        lane: Lane,
+        engine: Engine,
+        windows: Windows = same_windows,
+        *,
+        ends_elsewhere: bool = False,
     ) -> None:
         self._records, self.lane, self._engine, self._windows = records, lane, engine, windows
+        self._ends_elsewhere = ends_elsewhere
         self._after = ""
 
     def turn(self) -> bool:
@@ -42,9 +52,10 @@ class LaneDispatcher:
         if lost:
             job_metrics.lost_leases.note(((self.lane.name,), lost))
         taken = self._records.taken(self.lane.name)
+        awaits = self._ends_elsewhere and bool(taken)
         free = self.lane.at_once - sum(taken.values())
         if free <= 0:
-            return False
+            return awaits
         rooms, is_last_page = self._rooms(free, taken)
         turns = self._records.take(self.lane.name, rooms, self.lane.lease_seconds)
         if turns:
@@ -53,7 +64,7 @@ class LaneDispatcher:
             except EngineUnavailable:
                 self._records.release(turns)
                 raise
-        return bool(turns) or not is_last_page
+        return awaits or bool(turns) or not is_last_page
 
     def _rooms(self, free: int, taken: Mapping[str, int]) -> tuple[dict[str, int], bool]:
         """Return how many jobs to take of the next shares, and whether these were the last shares.

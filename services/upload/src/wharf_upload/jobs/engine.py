@@ -17,3 +17,9 @@ class Engine(Protocol):
 
     def submit(self, lane: str, turns: Sequence[Turn]) -> None:
         """Accept turns, without waiting for them to end; raises `EngineUnavailable`."""
+
+    def stop(self, wait_seconds: float) -> list[Turn]:
+        """Begin no more jobs, and wait for those that run here, at most `wait_seconds` in all.
+
+        Return the turns that did not begin and that no other process will begin.
+        """

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from wharf_upload.domain.jobs import Effects, Job, Lane, Outcome
+
+# Returns the windows of shares that differ from the window of their lane.
+Windows = Callable[[Sequence[str]], Mapping[str, int]]
 
 
 class Fence(Protocol):
@@ -28,10 +32,15 @@ class Handler(Protocol):
         """Return the effects of a job that dies because its tries are used up."""
 
 
+def same_windows(_: Sequence[str]) -> Mapping[str, int]:
+    """Return no windows: all shares have the window of their lane."""
+    return {}
+
+
 class LaneOfJobs:
-    """A lane and the handler of its jobs."""
+    """A lane and the handler of its jobs; `windows` may give single shares another window."""
 
-    __slots__ = ("handler", "lane")
+    __slots__ = ("handler", "lane", "windows")
 
-    def __init__(self, lane: Lane, handler: Handler) -> None:
-        self.lane, self.handler = lane, handler
+    def __init__(self, lane: Lane, handler: Handler, windows: Windows = same_windows) -> None:
+        self.lane, self.handler, self.windows = lane, handler, windows

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from servicekit import jwks
 from servicekit.feed_follower import FeedFollower
 from servicekit.metrics.flushing import flush_each_second
-from wharf_upload import bootstrap
+from wharf_upload import bootstrap, job_bootstrap
 from wharf_upload.hashing.daemon import DigestDaemon
 from wharf_upload.maintenance.bodies_under_way import BodiesUnderWay
 from wharf_upload.maintenance.replicas import Replicas
@@ -60,9 +60,14 @@ def run_mule() -> None:
         is_ours=lambda folder, name: folder == own.spool_folder or server.holds(name),
     )
     metrics.watch_mule(daemon, server.loop)
-    for task in (*_tasks(own, threading.Event()), daemon.run):
+    stop = threading.Event()
+    for task in (*_tasks(own, stop), daemon.run):
         threading.Thread(target=_again, args=(task,), daemon=True).start()
+    jobs = threading.Thread(target=_jobs, args=(own, stop), name="jobs", daemon=True)
+    jobs.start()
     server.run()
+    stop.set()
+    jobs.join(2 * job_bootstrap.GRACE_SECONDS)
     # The next process completes the work of the other threads.
     os._exit(0)
 
@@ -107,6 +112,13 @@ def _work(own: Settings, stop: threading.Event) -> None:
     """
     bootstrap.prepare_object_store(own)
     bootstrap.worker_loop(own, startup.application.context, metrics.publish).run(stop)
+
+
+def _jobs(own: Settings, stop: threading.Event) -> None:
+    """Dispatch jobs, and run them if this is the engine's process, until `stop` is set."""
+    if own.upload_worker:
+        context = startup.application.context
+        job_bootstrap.run_jobs(own, context, job_bootstrap.lanes(own, context), stop)
 
 
 def _again(task: Task) -> None:

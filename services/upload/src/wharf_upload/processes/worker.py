@@ -1,4 +1,7 @@
-"""The worker as a separate process: background work that must not delay requests."""
+"""The worker as a separate process: background work that must not delay requests.
+
+It sweeps, and it dispatches jobs. With the engine `threads` it also runs the jobs.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import threading
 from collections.abc import Callable
 
 from servicekit.feed_follower import FeedFollower
-from wharf_upload import bootstrap
+from wharf_upload import bootstrap, job_bootstrap
 from wharf_upload.maintenance.replicas import Replicas
 from wharf_upload.maintenance.worker_report import Report
 from wharf_upload.settings import Settings
@@ -29,7 +32,14 @@ def run_until_signal(settings: Settings) -> None:
     backends = bootstrap.open_backends(settings)
     # In a thread, so an object store that does not respond does not stop the worker.
     threading.Thread(target=bootstrap.prepare_object_store, args=(settings,), daemon=True).start()
-    bootstrap.worker_loop(settings, backends, _publisher(settings), heard=heard).run(stop)
+    lanes = job_bootstrap.lanes(settings, backends)
+    jobs = threading.Thread(
+        target=job_bootstrap.run_jobs, args=(settings, backends, lanes, stop), name="jobs"
+    )
+    loop = bootstrap.worker_loop(settings, backends, _publisher(settings), heard=heard)
+    jobs.start()
+    loop.run(stop)
+    jobs.join()
 
 
 def _publisher(settings: Settings) -> Callable[[Report], None]:
