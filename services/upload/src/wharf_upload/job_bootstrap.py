@@ -6,9 +6,12 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
+from pathlib import Path
 
 from servicekit.database import DatabaseUnavailable
+from servicekit.revocations import Revocations
 from servicekit.settings import SettingsError
+from wharf_upload import webhook_bootstrap
 from wharf_upload.backends import Backends
 from wharf_upload.job_settings import DRAMATIQ
 from wharf_upload.jobs.dispatcher import Dispatcher, LaneDispatcher
@@ -18,6 +21,7 @@ from wharf_upload.jobs.runner import Runner
 from wharf_upload.jobs.threads import ThreadEngine
 from wharf_upload.maintenance.worker_turn import WorkerTurn
 from wharf_upload.settings import Settings
+from wharf_upload.webhook_bootstrap import TenantState
 
 log = logging.getLogger(__name__)
 Lanes = Mapping[str, LaneOfJobs]
@@ -25,19 +29,26 @@ Lanes = Mapping[str, LaneOfJobs]
 GRACE_SECONDS = 10.0
 _LEASE = "jobs"
 # One function for each lane; it returns the lane with its default rules.
-_OPENERS: tuple[Callable[[Settings, Backends], LaneOfJobs], ...] = ()
+_OPENERS: tuple[Callable[[Settings, Backends, TenantState], LaneOfJobs], ...] = (
+    webhook_bootstrap.delivery_lane,
+    webhook_bootstrap.replay_lane,
+)
 
 
-def lanes(settings: Settings, backends: Backends) -> dict[str, LaneOfJobs]:
+def lanes(
+    settings: Settings, backends: Backends, *, heard: Path | None = None
+) -> dict[str, LaneOfJobs]:
     """Return the lanes that have a handler, with the rules of the settings, by their names.
 
-    Raises `SettingsError` if the packages of the engine are missing.
+    `heard` is the file of revocations, by default the service's own. Raises `SettingsError` if the
+    packages of the engine are missing.
     """
     if settings.jobs_engine == DRAMATIQ and find_spec("dramatiq") is None:
         raise SettingsError("WHARF_JOBS_ENGINE=dramatiq needs wharf-upload[dramatiq]")
     found, rules = {}, settings.lane_rules
+    revocations = Revocations(heard or settings.revocation_file)
     for opener in _OPENERS:
-        own = opener(settings, backends)
+        own = opener(settings, backends, revocations.tenant_state)
         lane = rules[own.lane.name].applied(own.lane)
         found[lane.name] = LaneOfJobs(lane, own.handler, own.windows)
     return found

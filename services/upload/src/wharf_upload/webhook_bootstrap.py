@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,16 +16,21 @@ from servicekit.sealing import KeyRing, SealingKeyError
 from servicekit.settings import SettingsError
 from wharf_upload.backends import Backends
 from wharf_upload.domain.events import Event
-from wharf_upload.domain.webhooks import DELIVERY_LANE, REPLAY_LANE
 from wharf_upload.http import schemas
 from wharf_upload.http.event_cursors import cursor_of
-from wharf_upload.jobs.handlers import Handler
+from wharf_upload.jobs.handlers import LaneOfJobs
+from wharf_upload.jobs.lanes import BULK, WEBHOOK
+from wharf_upload.maintenance.worker_turn import WorkerTurn
 from wharf_upload.settings import Settings
 from wharf_upload.webhooks.delivering import DeliveryHandler
 from wharf_upload.webhooks.documents import Documents
 from wharf_upload.webhooks.endpoint_catalog import EndpointCatalog
+from wharf_upload.webhooks.fan_out import FanOut
 from wharf_upload.webhooks.replaying import ReplayHandler
 from wharf_upload.webhooks.signing import SigningSecrets
+
+# Returns the state of a tenant in the feed of revocations.
+TenantState = Callable[[str], str]
 
 
 def key_file(settings: Settings) -> Path:
@@ -90,25 +97,31 @@ def catalog(settings: Settings, backends: Backends, clock: Callable[[], float]) 
     )
 
 
-def handlers(
-    settings: Settings,
-    backends: Backends,
-    tenant_state: Callable[[str], str],
-    clock: Callable[[], float],
-) -> dict[str, Handler]:
-    """Return the handlers of the jobs of webhooks, by their lanes."""
-    origin = settings.issuer.removesuffix("/auth")
-    delivering = DeliveryHandler(
+def delivery_lane(settings: Settings, backends: Backends, tenant_state: TenantState) -> LaneOfJobs:
+    """Return the lane of deliveries."""
+    handler = DeliveryHandler(
         backends.records,
         backends.webhooks.endpoints,
         backends.webhooks.deliveries,
         open_sender(settings),
         secrets_of(settings),
-        Documents(origin, shown),
+        Documents(settings.issuer.removesuffix("/auth"), shown),
         tenant_state,
-        clock,
+        time.time,
     )
-    return {DELIVERY_LANE: delivering, REPLAY_LANE: ReplayHandler(backends.webhooks.fan_out)}
+    return LaneOfJobs(WEBHOOK, handler, backends.webhooks.fan_out.windows)
+
+
+def replay_lane(_: Settings, backends: Backends, __: TenantState) -> LaneOfJobs:
+    """Return the lane in which replays run."""
+    return LaneOfJobs(BULK, ReplayHandler(backends.webhooks.fan_out))
+
+
+def run_fan_out(settings: Settings, backends: Backends, stop: threading.Event) -> None:
+    """Make deliveries of events until `stop` is set; of several workers, one makes them."""
+    turn = WorkerTurn(backends.leases, "fan-out", is_needed=settings.leases_are_shared)
+    FanOut(backends.webhooks.fan_out, turn.is_ours).run(stop)
+    turn.end()
 
 
 def shown(tenant: str, event: Event) -> tuple[schemas.EventDocument, str]:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from servicekit import jwks
 from servicekit.feed_follower import FeedFollower
 from servicekit.metrics.flushing import flush_each_second
-from wharf_upload import bootstrap, job_bootstrap
+from wharf_upload import bootstrap, job_bootstrap, webhook_bootstrap
 from wharf_upload.hashing.daemon import DigestDaemon
 from wharf_upload.maintenance.bodies_under_way import BodiesUnderWay
 from wharf_upload.maintenance.replicas import Replicas
@@ -103,6 +103,7 @@ def _tasks(own: Settings, stop: threading.Event) -> Iterator[Task]:
         yield lambda: bootstrap.own_disk(own, startup.application.context).run(stop)
     if own.upload_worker:
         yield lambda: _work(own, stop)
+        yield lambda: _fan_out(own, stop)
 
 
 def _work(own: Settings, stop: threading.Event) -> None:
@@ -119,6 +120,11 @@ def _jobs(own: Settings, stop: threading.Event) -> None:
     if own.upload_worker:
         context = startup.application.context
         job_bootstrap.run_jobs(own, context, job_bootstrap.lanes(own, context), stop)
+
+
+def _fan_out(own: Settings, stop: threading.Event) -> None:
+    """Make deliveries of events until `stop` is set."""
+    webhook_bootstrap.run_fan_out(own, startup.application.context, stop)
 
 
 def _again(task: Task) -> None:

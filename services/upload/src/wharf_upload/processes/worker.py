@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 
 from servicekit.feed_follower import FeedFollower
-from wharf_upload import bootstrap, job_bootstrap
+from wharf_upload import bootstrap, job_bootstrap, webhook_bootstrap
 from wharf_upload.maintenance.replicas import Replicas
 from wharf_upload.maintenance.worker_report import Report
 from wharf_upload.settings import Settings
@@ -32,14 +32,19 @@ def run_until_signal(settings: Settings) -> None:
     backends = bootstrap.open_backends(settings)
     # In a thread, so an object store that does not respond does not stop the worker.
     threading.Thread(target=bootstrap.prepare_object_store, args=(settings,), daemon=True).start()
-    lanes = job_bootstrap.lanes(settings, backends)
+    lanes = job_bootstrap.lanes(settings, backends, heard=heard)
     jobs = threading.Thread(
         target=job_bootstrap.run_jobs, args=(settings, backends, lanes, stop), name="jobs"
     )
     loop = bootstrap.worker_loop(settings, backends, _publisher(settings), heard=heard)
+    fan_out = threading.Thread(
+        target=webhook_bootstrap.run_fan_out, args=(settings, backends, stop), name="fan-out"
+    )
     jobs.start()
+    fan_out.start()
     loop.run(stop)
     jobs.join()
+    fan_out.join()
 
 
 def _publisher(settings: Settings) -> Callable[[Report], None]:

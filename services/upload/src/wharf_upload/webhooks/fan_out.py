@@ -15,19 +15,17 @@ _ENDPOINTS_A_TIME = 1000
 
 
 class FanOut:
-    """Makes deliveries while it is this worker's turn; `made` is called when there are new jobs."""
+    """Makes deliveries while it is this worker's turn."""
 
-    def __init__(
-        self, records: FanOutRecords, is_ours: Callable[[], bool], made: Callable[[], None]
-    ) -> None:
-        self._records, self._is_ours, self._made = records, is_ours, made
+    def __init__(self, records: FanOutRecords, is_ours: Callable[[], bool]) -> None:
+        self._records, self._is_ours = records, is_ours
 
     def run(self, stop: threading.Event) -> None:
         """Make deliveries until `stop` is set."""
         while not stop.wait(_PAUSE_SECONDS):
             try:
-                if self._is_ours() and self.step():
-                    self._made()
+                if self._is_ours():
+                    self.step()
             except DatabaseUnavailable as error:
                 log.warning("events will be delivered later: %s", error)
             except Exception:
