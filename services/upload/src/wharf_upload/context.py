@@ -24,10 +24,8 @@ from wharf_upload.catalog.files import FileCatalog
 from wharf_upload.catalog.links import LinkCatalog
 from wharf_upload.database.circuit_breaker import CircuitBreaker
 from wharf_upload.database.contract import Overview, Records, SharedLeases
-from wharf_upload.database.job_contract import JobRecords, KeptJobs
 from wharf_upload.database.room_contract import Reservations
 from wharf_upload.database.upload_contract import UploadRecords
-from wharf_upload.database.webhook_contract import WebhookRecords
 from wharf_upload.domain.long_work import LongWorkRule
 from wharf_upload.downloads.files import Downloads
 from wharf_upload.downloads.shared import SharedFiles
@@ -103,9 +101,7 @@ class AppContext:
     store: BlobStore
     records: Records
     uploads: UploadRecords
-    jobs: JobRecords
-    kept_jobs: KeptJobs
-    webhooks: WebhookRecords
+    backends: Backends
     parts: PartialUploadStore
     leases: SharedLeases
     reservations: Reservations
@@ -146,9 +142,7 @@ def app_context(
         store=store,
         records=records,
         uploads=backends.uploads,
-        jobs=backends.jobs,
-        kept_jobs=backends.kept_jobs,
-        webhooks=backends.webhooks,
+        backends=backends,
         parts=backends.parts,
         leases=backends.leases,
         reservations=backends.reservations,

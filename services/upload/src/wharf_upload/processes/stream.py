@@ -100,7 +100,7 @@ def _tasks(own: Settings, stop: threading.Event) -> Iterator[Task]:
     yield lambda: Replicas(own.data).announce_until(stop, own.instance)
     if not own.data_shared:
         # Each replica sweeps its own disk, whichever worker runs: no other process can reach it.
-        yield lambda: bootstrap.own_disk(own, startup.application.context).run(stop)
+        yield lambda: bootstrap.own_disk(own, startup.application.context.backends).run(stop)
     if own.upload_worker:
         yield lambda: _work(own, stop)
         yield lambda: _fan_out(own, stop)
@@ -112,19 +112,19 @@ def _work(own: Settings, stop: threading.Event) -> None:
     If the process ends during a run, a later run completes the work.
     """
     bootstrap.prepare_object_store(own)
-    bootstrap.worker_loop(own, startup.application.context, metrics.publish).run(stop)
+    bootstrap.worker_loop(own, startup.application.context.backends, metrics.publish).run(stop)
 
 
 def _jobs(own: Settings, stop: threading.Event) -> None:
     """Dispatch jobs, and run them if this is the engine's process, until `stop` is set."""
     if own.upload_worker:
-        context = startup.application.context
-        job_bootstrap.run_jobs(own, context, job_bootstrap.lanes(own, context), stop)
+        backends = startup.application.context.backends
+        job_bootstrap.run_jobs(own, backends, job_bootstrap.lanes(own, backends), stop)
 
 
 def _fan_out(own: Settings, stop: threading.Event) -> None:
     """Make deliveries of events until `stop` is set."""
-    webhook_bootstrap.run_fan_out(own, startup.application.context, stop)
+    webhook_bootstrap.run_fan_out(own, startup.application.context.backends, stop)
 
 
 def _again(task: Task) -> None:

@@ -13,6 +13,11 @@ def _name() -> sa.String:
 
 def upgrade() -> None:
     """Create the tables."""
+    _create_endpoints()
+    _create_deliveries()
+
+
+def _create_endpoints() -> None:
     op.create_table(
         "endpoints",
         sa.Column("tenant", _name(), primary_key=True),
@@ -45,6 +50,9 @@ def upgrade() -> None:
         postgresql_where=active,
         sqlite_where=active,
     )
+
+
+def _create_deliveries() -> None:
     op.create_table(
         "deliveries",
         sa.Column("tenant", _name(), primary_key=True),
