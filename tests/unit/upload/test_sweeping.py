@@ -17,6 +17,7 @@ from tests.servers.upload import UploadService, ages, new_file
 from tests.servers.upload_invariants import live
 from wharf_upload import bootstrap
 from wharf_upload.domain.file_writes import TicketUse, Write
+from wharf_upload.domain.jobs import NewJob
 from wharf_upload.maintenance import integrity, sweep_metrics, upload_sweeper
 from wharf_upload.maintenance.replicas import Replicas
 from wharf_upload.maintenance.sweeper import Ages, Sweeper, Swept
@@ -84,6 +85,7 @@ def test_old_things_go(upload: UploadService) -> None:
         "ticket_uses": 0,
         "expired_links": 0,
         "revoked_links": 0,
+        "dead_jobs": 0,
         "failures": 0,
     }
     assert upload.content("kept.txt") == b"kept"
@@ -285,7 +287,7 @@ def test_a_failing_disk_does_not_end_the_worker(
 
     monkeypatch.setattr(Sweeper, "run", run)
     settings = replace(upload.settings, sweep_seconds=1)
-    bootstrap.worker_loop(settings, upload.context).run(stop)
+    bootstrap.worker_loop(settings, upload.context.backends).run(stop)
     assert walks == [True, False]
 
 
@@ -433,3 +435,17 @@ def test_what_nfs_keeps(upload: UploadService) -> None:
         (upload.settings.spool_folder / f".nfs{number:024}").touch()
     assert sweep(upload, seconds=_NEVER, ahead=_LATER).spool_files == 1
     assert all((folder / ".nfs000000000000002a00000001").exists() for folder in folders)
+
+
+def test_old_dead_jobs_are_forgotten(upload: UploadService) -> None:
+    """A dead job is removed when it is older than `WHARF_JOBS_DEAD_SECONDS`, and not before."""
+    jobs = upload.records.jobs
+    jobs.add([NewJob(lane="bulk", tenant="demo", subject="x")])
+    (turn,) = jobs.take("bulk", {"demo": 1}, 60)
+    job = jobs.begin(turn)
+    assert job is not None
+    jobs.bury(job, "why")
+    assert bootstrap.sweeper(upload.settings, upload.context.backends).run().dead_jobs == 0
+    settings = replace(upload.settings, jobs_dead_seconds=-60)
+    assert bootstrap.sweeper(settings, upload.context.backends).run().dead_jobs == 1
+    assert upload.records.kept_jobs.jobs(dead=True, limit=1) == []

@@ -230,6 +230,7 @@ def sweeper(
             idempotency=settings.idempotency_seconds,
             events=settings.event_seconds,
             replica=settings.replica_lost_seconds,
+            dead_jobs=settings.jobs_dead_seconds,
         ),
         dry_run=dry_run,
         purged=revocations.purged,
@@ -238,6 +239,7 @@ def sweeper(
         pictures=KeptPictures(settings.data),
         place=_place_of_blobs(settings),
         revoked_links=RevokedLinks(backends.records, revocations),
+        kept_jobs=backends.kept_jobs,
     )
 
 

@@ -12,6 +12,7 @@ import click
 from servicekit import command_line, logs, serving, settings
 from servicekit.database import DatabaseUnavailable
 from wharf_upload import signals
+from wharf_upload.commands.jobs import jobs
 from wharf_upload.commands.links import links
 from wharf_upload.settings import Settings
 from wharf_upload.storage.base import StoreError
@@ -108,10 +109,9 @@ def await_gateway(own: Settings, seconds: int) -> None:
 @click.pass_obj
 def worker(own: Settings) -> None:
     """Run the worker, which does the background work, until TERM."""
-    from servicekit import logs as worker_logs
     from wharf_upload.processes import worker as background
 
-    worker_logs.configure("worker", own.log_level)
+    logs.configure("worker", own.log_level)
     try:
         signals.load(own.receivers)
     except settings.SettingsError as error:
@@ -334,6 +334,7 @@ def _copy(own: Settings, folder: Path, which: str, **options: bool) -> None:
         sys.exit(1)
 
 
+cli.add_command(jobs)
 cli.add_command(links)
 
 

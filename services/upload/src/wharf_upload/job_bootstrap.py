@@ -17,6 +17,7 @@ from wharf_upload.job_settings import DRAMATIQ
 from wharf_upload.jobs.dispatcher import Dispatcher, LaneDispatcher
 from wharf_upload.jobs.engine import Engine
 from wharf_upload.jobs.handlers import LaneOfJobs
+from wharf_upload.jobs.lane_survey import LaneSurvey, Publish
 from wharf_upload.jobs.runner import Runner
 from wharf_upload.jobs.threads import ThreadEngine
 from wharf_upload.maintenance.worker_turn import WorkerTurn
@@ -59,29 +60,27 @@ def run_jobs(
     backends: Backends,
     own: Lanes,
     stop: threading.Event,
-    *,
-    grace_seconds: float = GRACE_SECONDS,
+    publish: Publish = lambda _: None,
 ) -> None:
     """Dispatch the jobs of lanes until `stop` is set, and run them if the engine is `threads`.
 
-    Of several processes on the same data, one dispatches. At the end, jobs that did not begin
-    become free for other processes.
+    Of several processes on the same data, one dispatches; it passes the states of the lanes to
+    `publish`. At the end, jobs that did not begin become free for other processes.
     """
-    if not own:
-        stop.wait()
-        return
     turn = WorkerTurn(backends.leases, _LEASE, is_needed=settings.leases_are_shared)
     engine, dispatcher = _engine(settings, backends, own, turn.is_ours)
+    survey = LaneSurvey(backends.kept_jobs, [*own], lambda: dispatcher.is_active, publish)
 
     def wake_at_stop() -> None:
         stop.wait()
         dispatcher.wake()
 
-    threading.Thread(target=wake_at_stop, name="jobs-stop", daemon=True).start()
+    for task in (lambda: survey.run(stop), wake_at_stop):
+        threading.Thread(target=task, name="jobs-aside", daemon=True).start()
     dispatcher.run(stop)
     # Another process may dispatch before the handlers of this process have ended.
     turn.end()
-    left = engine.stop(grace_seconds)
+    left = engine.stop(GRACE_SECONDS)
     try:
         if left:
             backends.jobs.release(left)

@@ -72,6 +72,7 @@ def _own_hosts(settings: Settings) -> Iterator[str]:
     """Yield the hosts of Wharf's own parts, which no network of the allow-list opens."""
     urls = (
         *(settings.effective_database_url, settings.limits_url, settings.notices_url),
+        settings.jobs_url,
         *(settings.feed_url, settings.jwks_url, settings.blob_url, settings.blob_old_url),
         *(settings.effective_nginx_status_url, settings.otlp_url),
     )

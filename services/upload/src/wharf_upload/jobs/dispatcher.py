@@ -93,11 +93,13 @@ class LaneDispatcher:
 class Dispatcher:
     """Runs the dispatchers of all lanes in one thread; `is_ours` tells whether it is its turn.
 
-    `wake` may be called by any thread when there may be something to take.
+    `wake` may be called by any thread when there may be something to take. `is_active` tells
+    whether the last turn was this process's.
     """
 
     def __init__(self, lanes: Sequence[LaneDispatcher], is_ours: Callable[[], bool]) -> None:
         self._lanes, self._is_ours = lanes, is_ours
+        self.is_active = False
         self._woken = threading.Event()
 
     def wake(self) -> None:
@@ -109,7 +111,8 @@ class Dispatcher:
         wait = _BUSY_SECONDS
         while not stop.is_set():
             try:
-                is_busy = self._is_ours() and self._turn()
+                self.is_active = self._is_ours()
+                is_busy = self.is_active and self._turn()
                 # An idle dispatcher slows down step by step.
                 wait = _BUSY_SECONDS if is_busy else min(_IDLE_SECONDS, 2 * wait)
             except (DatabaseUnavailable, EngineUnavailable) as error:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from servicekit.tokens import MAX_LIFETIME_SECONDS
 from wharf_upload.database.contract import Records
+from wharf_upload.database.job_contract import KeptJobs
 from wharf_upload.maintenance.pictures import KeptPictures
 from wharf_upload.maintenance.replicas import Replicas
 from wharf_upload.maintenance.revoked_links import RevokedLinks
@@ -50,6 +51,7 @@ class Swept:
     ticket_uses: int = 0
     expired_links: int = 0
     revoked_links: int = 0
+    dead_jobs: int = 0
     failures: int = 0
     names: list[str] = field(default_factory=list)
 
@@ -68,6 +70,7 @@ class Ages:
     events: float
     # The age of a replica's last update; after that the replica is dead, and its spool is swept.
     replica: float = 300.0
+    dead_jobs: float = 30 * 24 * 3600.0
 
 
 class Sweeper:
@@ -88,6 +91,7 @@ class Sweeper:
         pictures: KeptPictures | None = None,
         place: str = "",
         revoked_links: RevokedLinks | None = None,
+        kept_jobs: KeptJobs | None = None,
     ) -> None:
         self._store, self._records, self._spool_root = store, records, spool_root
         # `place` is the name of the store in the records.
@@ -100,7 +104,7 @@ class Sweeper:
         # Tells whether a process copies the store: then the blobs of deleted files must stay.
         self._held = held
         self._replicas, self._pictures = replicas, pictures
-        self._revoked_links = revoked_links
+        self._revoked_links, self._kept_jobs = revoked_links, kept_jobs
 
     def run(self, *, blobs: bool = True, all_hours: bool = False) -> Swept:
         """Remove leftovers, deleted and expired files, and old rows.
@@ -123,20 +127,29 @@ class Sweeper:
             with self._counting_failures():
                 self._rowless(all_hours=all_hours)
         if blobs and not self._dry_run:
-            before = int((self._clock() - self._ages.events) * 1000)
-            self._swept.events = self._records.forget_events(before)
+            self._swept.events = self._records.forget_events(self._before(self._ages.events))
         if not self._dry_run:
-            before = int((self._clock() - self._ages.idempotency) * 1000)
-            self._swept.idempotency_keys = self._records.forget_idempotency(before)
-            if self._revoked_links is not None:
-                self._swept.revoked_links = self._revoked_links.end(of_all=blobs)
-            self._swept.expired_links = self._records.forget_links(int(self._clock() * 1000))
-            # A body that was admitted in the last second of a ticket may be under way for the time
-            # of a lease. A narrowed ticket shares the count with the ticket that it was made from.
-            age = self._ages.lease + MAX_LIFETIME_SECONDS
-            before = int((self._clock() - age) * 1000)
-            self._swept.ticket_uses = self._records.forget_ticket_uses(before)
+            self._forget(of_all=blobs)
         return self._swept
+
+    def _forget(self, *, of_all: bool) -> None:
+        """Remove rows that are old, and links whose token was revoked."""
+        self._swept.idempotency_keys = self._records.forget_idempotency(
+            self._before(self._ages.idempotency)
+        )
+        if self._revoked_links is not None:
+            self._swept.revoked_links = self._revoked_links.end(of_all=of_all)
+        self._swept.expired_links = self._records.forget_links(self._before(0))
+        # A body that was admitted in the last second of a ticket may be under way for the time
+        # of a lease. A narrowed ticket shares the count with the ticket that it was made from.
+        age = self._ages.lease + MAX_LIFETIME_SECONDS
+        self._swept.ticket_uses = self._records.forget_ticket_uses(self._before(age))
+        if self._kept_jobs is not None:
+            self._swept.dead_jobs = self._kept_jobs.forget_dead(self._before(self._ages.dead_jobs))
+
+    def _before(self, age: float) -> int:
+        """Return the time before which rows are older than `age` seconds, in milliseconds."""
+        return int((self._clock() - age) * 1000)
 
     def run_own(self) -> Swept:
         """Remove what only this replica's disk has: the bodies that its gateway left."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import get_args
@@ -21,6 +21,7 @@ from wharf_upload import timings
 from wharf_upload.access import link_metrics
 from wharf_upload.database import group_commit
 from wharf_upload.database.room_contract import Reservations
+from wharf_upload.domain.jobs import LaneState
 from wharf_upload.hashing import daemon
 from wharf_upload.hashing.daemon import DigestDaemon
 from wharf_upload.http import upload_protocol
@@ -28,7 +29,7 @@ from wharf_upload.maintenance import sweep_metrics
 from wharf_upload.maintenance.sweeper import Swept
 from wharf_upload.maintenance.upload_sweeper import SweptUploads
 from wharf_upload.maintenance.worker_report import Report
-from wharf_upload.observability import store_metrics
+from wharf_upload.observability import lane_metrics, store_metrics
 from wharf_upload.settings import Settings
 from wharf_upload.streaming import fair_executor
 from wharf_upload.streaming.event_loop import StreamServer
@@ -94,7 +95,7 @@ _LINKS_MADE = Counter("wharf_links_made_total", "Signed links that were made.", 
 _LINKS_ENDED = Counter(
     "wharf_links_ended_total", "Signed links that were ended before they expired.", ("reason",)
 )
-_REPORT_FILE = "worker-report.json"
+_REPORT_FILE, _LANES_FILE = "worker-report.json", "job-lanes.json"
 
 
 def _connect() -> None:
@@ -111,6 +112,7 @@ def _connect() -> None:
     metrics.count_buffer(sweep_metrics.sweep_failures, _FAILURES)
     metrics.count_buffer(link_metrics.made_links, _LINKS_MADE)
     metrics.count_buffer(link_metrics.ended_links, _LINKS_ENDED)
+    lane_metrics.connect()
     store_metrics.connect()
 
 
@@ -175,22 +177,34 @@ def publish(report: Report) -> None:
 
     The worker uses this function only if it is a thread of the mule.
     """
-    path = _report_path()
+    _write(_REPORT_FILE, report)
+
+
+def publish_lanes(states: Mapping[str, LaneState]) -> None:
+    """Write the states of the lanes of jobs to a file, as `publish` does."""
+    _write(_LANES_FILE, states)
+
+
+def _write(name: str, document: object) -> None:
+    path = _shared(name)
     if path is not None:
-        atomic_file.write(path, msgspec.json.encode(report))
+        atomic_file.write(path, msgspec.json.encode(document))
 
 
-def _report_path() -> Path | None:
+def _shared(name: str) -> Path | None:
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
-    return Path(folder) / _REPORT_FILE if folder else None
+    return Path(folder) / name if folder else None
 
 
 def published() -> Iterator[Metric]:
-    """Yield the metric families of the last published report, none before the first one."""
-    path = _report_path()
+    """Yield the metric families of the last published report and states, none before them."""
+    path = _shared(_REPORT_FILE)
     if path is not None:
         with suppress(FileNotFoundError):
             yield from families(msgspec.json.decode(path.read_bytes(), type=Report))
+        with suppress(FileNotFoundError):
+            states = path.with_name(_LANES_FILE).read_bytes()
+            yield from lane_metrics.families(msgspec.json.decode(states, type=dict[str, LaneState]))
 
 
 def families(report: Report) -> Iterator[Metric]:

@@ -1,9 +1,9 @@
-"""The metrics port of a worker that is a separate process."""
+"""The metrics port of a worker, or a runner of jobs, that is a separate process."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from prometheus_client import REGISTRY, CollectorRegistry, start_http_server
@@ -13,25 +13,30 @@ from servicekit.metrics import processes
 from servicekit.metrics.flushing import flush, flush_each_second
 from servicekit.metrics.scraping import LookedUp
 from wharf_upload import __version__
+from wharf_upload.domain.jobs import LaneState
 from wharf_upload.maintenance.worker_report import Report
-from wharf_upload.observability import metrics
+from wharf_upload.observability import lane_metrics, metrics
 
 # The prefixes of the service's metrics that the worker counts too.
-_SHOWN = ("wharf_sweeper_", "wharf_database_", "wharf_upload_store_")
+_SHOWN = ("wharf_sweeper_", "wharf_database_", "wharf_upload_store_", "wharf_jobs_")
 
 
 class WorkerPort:
-    """Serves the metrics on `port` of all addresses; `publish` takes the worker's reports."""
+    """Serves the metrics on `port` of all addresses; `service` names the kind of the process.
 
-    def __init__(self, port: int) -> None:
+    `publish` takes the worker's reports, and `publish_lanes` the states of lanes.
+    """
+
+    def __init__(self, port: int, service: str = "worker") -> None:
         self._report: Report | None = None
+        self._lanes: Mapping[str, LaneState] = {}
         registry = CollectorRegistry()
         registry.register(
             LookedUp(
                 (
                     self._counted,
                     self._reported,
-                    partial(processes.build, "worker", __version__),
+                    partial(processes.build, service, __version__),
                     processes.usage,
                 )
             )
@@ -43,9 +48,14 @@ class WorkerPort:
         """Export this report from now on."""
         self._report = report
 
+    def publish_lanes(self, states: Mapping[str, LaneState]) -> None:
+        """Export these states from now on."""
+        self._lanes = states
+
     def _reported(self) -> Iterator[Metric]:
         if self._report is not None:
             yield from metrics.families(self._report)
+        yield from lane_metrics.families(self._lanes)
 
     @staticmethod
     def _counted() -> Iterator[Metric]:
