@@ -31,6 +31,39 @@ BACKGROUND = Row(
             Query(rate("wharf_sweeper_removed_total", "kind") + " * 60", "{{kind}} per minute"),
         ),
         graph(
+            "Age of jobs",
+            "Time for which the oldest job of each lane has been due.",
+            "s",
+            Query(f"max by (lane) ({series('wharf_jobs_oldest_seconds')})", "{{lane}}"),
+        ),
+        graph(
+            "Jobs",
+            "Jobs that wait, that a process has taken, and that are dead.",
+            "short",
+            Query(f"max by (lane) ({series('wharf_jobs_waiting')})", "{{lane}}, waiting"),
+            Query(f"max by (lane) ({series('wharf_jobs_taken')})", "{{lane}}, taken"),
+            Query(f"max by (lane) ({series('wharf_jobs_dead')})", "{{lane}}, dead"),
+        ),
+        graph(
+            "Runs of jobs",
+            "Runs that ended, by result. Leases expire when a process is killed.",
+            "short",
+            Query(
+                rate("wharf_jobs_done_total", "lane, result") + " * 60",
+                "{{lane}}: {{result}} per minute",
+            ),
+            Query(
+                rate("wharf_jobs_leases_lost_total", "lane") + " * 60",
+                "{{lane}}: leases lost per minute",
+            ),
+        ),
+        graph(
+            "Time of a job",
+            "99th percentile of a run, by lane.",
+            "s",
+            Query(quantile(0.99, "wharf_jobs_duration_seconds", "lane"), "{{lane}}"),
+        ),
+        graph(
             "Signed links",
             "Links that were made, and links that were ended before they expired. Pages with "
             "pictures make unlisted links.",
