@@ -14,7 +14,8 @@ NOW = 1_795_000_000.0
 ROLES = {
     "viewer": "files:read",
     "editor": "files:read files:write files:delete",
-    "owner": "files:read files:write files:delete buckets:admin events:read members:admin",
+    "owner": "files:read files:write files:delete buckets:admin events:read webhooks:admin "
+    "members:admin",
 }
 
 

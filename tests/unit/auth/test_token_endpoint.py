@@ -23,6 +23,20 @@ def test_client_gets_a_token(auth: AuthService) -> None:
     assert body["scope"] == "files:read files:write files:delete buckets:admin"
 
 
+def test_scopes_of_a_newer_release(auth: AuthService) -> None:
+    """A client or a group that has a scope of a newer release gives tokens without this scope."""
+    client = "UPDATE clients SET scopes = 'files:read next:admin' WHERE id = 'wharf-demo'"
+    body = {"name": "team", "scopes": ["events:read"], "grants": []}
+    group = auth.admin("POST", "/tenants/demo/groups", json=body).get_json()["group_id"]
+    member = f"/tenants/demo/groups/{group}/members/wharf-demo"
+    assert auth.admin("PUT", member).status_code == 204
+    with auth.records._database.transaction() as connection:
+        connection.execute(client)
+        connection.execute("UPDATE member_groups SET scopes = 'events:read next:write'")
+    assert auth.post_token().get_json()["scope"] == "files:read events:read"
+    refused(auth.post_token({"scope": "next:admin"}), 400, "invalid_scope")
+
+
 def test_token_is_an_access_token_of_rfc_9068(auth: AuthService) -> None:
     """A token has exactly the header parameters and claims of the design."""
     token = auth.post_token().get_json()["access_token"]

@@ -213,6 +213,20 @@ def test_owner_manages_the_own_tenant(auth: AuthService) -> None:
     assert owner.manage("DELETE", path).status_code == 204
 
 
+def test_owners_and_their_clients_may_manage_webhooks(auth: AuthService) -> None:
+    """Owners have `webhooks:admin`, and can give it to clients and groups of the tenant.
+
+    Editors do not have it.
+    """
+    owner, editor = logged_in(auth, "boss", "owner"), logged_in(auth, "eve", "editor")
+    assert "webhooks:admin" in owner.refresh().get_json()["scope"].split()
+    assert editor.refresh(scope="webhooks:admin").get_json()["error"] == "invalid_scope"
+    body = {"name": "x", "scopes": ["webhooks:admin"]}
+    for path in ("/clients", "/groups"):
+        made = owner.manage("POST", path, json=body)
+        assert (made.status_code, made.get_json()["scopes"]) == (201, ["webhooks:admin"])
+
+
 def test_owner_makes_no_administrators(auth: AuthService) -> None:
     """An owner cannot create a client with `tenants:admin` or `members:admin`."""
     owner = logged_in(auth, role="owner")

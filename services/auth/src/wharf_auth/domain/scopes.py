@@ -14,6 +14,7 @@ SCOPES = (
     "files:delete",
     "buckets:admin",
     "events:read",
+    "webhooks:admin",
     MEMBERS_SCOPE,
     ADMIN_SCOPE,
 )

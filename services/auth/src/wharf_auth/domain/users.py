@@ -13,7 +13,13 @@ _EDITING = (*_VIEWING, "files:write", "files:delete")
 ROLES: dict[str, tuple[str, ...]] = {
     VIEWER: _VIEWING,
     EDITOR: _EDITING,
-    OWNER: (*_EDITING, "buckets:admin", "events:read", scopes.MEMBERS_SCOPE),
+    OWNER: (
+        *_EDITING,
+        "buckets:admin",
+        "events:read",
+        "webhooks:admin",
+        scopes.MEMBERS_SCOPE,
+    ),
 }
 # An e-mail address has at most 254 characters (RFC 5321 section 4.5.3.1.3).
 MAX_USERNAME_CHARACTERS = 254

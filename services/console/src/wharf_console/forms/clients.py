@@ -23,6 +23,7 @@ def scopes_told() -> dict[str, str]:
         "files:delete": gettext("delete files"),
         "buckets:admin": gettext("make buckets and change their settings"),
         "events:read": gettext("read what happened"),
+        "webhooks:admin": gettext("send events to other servers (webhooks)"),
     }
 
 

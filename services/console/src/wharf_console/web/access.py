@@ -31,6 +31,7 @@ _ROLE_OF = {
     "files:delete": "editor",
     "buckets:admin": "owner",
     "events:read": "owner",
+    "webhooks:admin": "owner",
     "members:admin": "owner",
 }
 
