@@ -408,6 +408,21 @@ def test_a_replay_of_failed_deliveries(records: SqlRecords) -> None:
     assert [job.subject for job in _jobs(records)] == [failed.subject]
 
 
+def test_all_endpoints(records: SqlRecords) -> None:
+    """The endpoints of all tenants are read in pages, without a gap between two pages."""
+    for tenant, name in (("demo", "e2"), ("demo", "e1"), ("a-tenant", "e3")):
+        _added(records, name, tenant=tenant)
+    found, last = [], ("", "")
+    while page := records.endpoints.all_endpoints(last, 2):
+        found += [one for one in page if one.tenant in ("a-tenant", "demo")]
+        last = (page[-1].tenant, page[-1].id)
+    assert [(one.tenant, one.id) for one in found] == [
+        ("a-tenant", "e3"),
+        ("demo", "e1"),
+        ("demo", "e2"),
+    ]
+
+
 def test_deletion(records: SqlRecords) -> None:
     """A deleted endpoint takes its deliveries along, and none of another endpoint."""
     _added(records, "e1")

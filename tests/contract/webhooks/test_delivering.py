@@ -128,6 +128,20 @@ def test_a_sealed_secret_of_another_endpoint(
     assert (waiting.state, waiting.attempts) == ("open", 0)
 
 
+def test_keys_that_are_missing(sending: Sending, receiver: WebhookReceiver) -> None:
+    """A delivery waits while the file of keys is missing, and arrives when it is there again."""
+    sending.create(receiver.url)
+    sending.upload("a")
+    keys = sending.folder / "secrets.keys"
+    away = keys.rename(sending.folder / "away")
+    assert sending.run() == 1
+    assert receiver.received == []
+    away.rename(keys)
+    sending.make_due()
+    assert sending.run() == 1
+    assert len(receiver.received) == 1
+
+
 def test_the_same_bytes_at_each_try(sending: Sending, receiver: WebhookReceiver) -> None:
     """A second try has the id and the bytes of the first, and a signature with its own time."""
     receiver.answering = lambda _: Reply(500 if len(receiver.received) == 1 else 200)

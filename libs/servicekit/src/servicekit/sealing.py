@@ -75,6 +75,11 @@ class KeyRing:
         self._keys = _parsed(self._path, _read(self._path))
 
     @property
+    def ids(self) -> list[str]:
+        """Return the ids of all keys in the order of the file."""
+        return list(self._keys)
+
+    @property
     def current_id(self) -> str:
         """Return the id of the key that seals."""
         return next(iter(self._keys))

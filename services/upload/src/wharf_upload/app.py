@@ -172,7 +172,7 @@ def _resources(context: AppContext) -> tuple[Blueprint, ...]:
         under_way.blueprint(context.resumable_uploads.under_way),
         usage.blueprint(context.records, context.access.tenant_limits),
         webhooks.blueprint(
-            webhook_bootstrap.catalog(context.settings, context.backends, context.clock),
+            webhook_bootstrap.catalog(context.settings, context.backends.webhooks, context.clock),
             lambda: EventCursors(
                 context.records.event_numbers_changed_at(), context.settings.event_seconds
             ),

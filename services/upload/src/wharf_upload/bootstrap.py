@@ -340,6 +340,7 @@ def installation(settings: Settings) -> Installation:
         database_url=url,
         records=records,
         uploads=records.uploads,
+        fan_out=records.fan_out,
         pause=collection_pause(settings, records),
         resumable_folder=settings.resumable_folder,
         blobs_in=BlobLayout,

@@ -12,8 +12,11 @@ import click
 from servicekit import command_line, logs, serving, settings
 from servicekit.database import DatabaseUnavailable
 from wharf_upload import signals
+from wharf_upload.commands.backups import backup, restore
 from wharf_upload.commands.jobs import jobs
 from wharf_upload.commands.links import links
+from wharf_upload.commands.secrets import secrets
+from wharf_upload.commands.webhooks import webhooks
 from wharf_upload.settings import Settings
 from wharf_upload.storage.base import StoreError
 
@@ -264,78 +267,12 @@ def move_blobs(own: Settings, dry_run: bool, parallel: int, rate: int | None) ->
         sys.exit(1)
 
 
-_LINK = click.option(
-    "--link",
-    is_flag=True,
-    help="Make hard links instead of copies of the files' bytes; on one file system only.",
-)
-_RECORDS_ONLY = click.option(
-    "--records-only",
-    is_flag=True,
-    help="Do not copy the files' bytes: they are in an object store with its own backup.",
-)
-_FOLDER = click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
-
-
-@cli.command("backup")
-@_FOLDER
-@_LINK
-@_RECORDS_ONLY
-@click.pass_obj
-def make_backup(own: Settings, /, folder: Path, **options: bool) -> None:
-    """Copy all records and files into FOLDER.
-
-    A later run into the same FOLDER copies new files. The service may run during the backup.
-    """
-    _copy(own, folder, "backup", **options)
-
-
-@cli.command("restore")
-@_FOLDER
-@_LINK
-@_RECORDS_ONLY
-@click.option(
-    "--skip-damaged",
-    is_flag=True,
-    help="Restore a damaged backup without its damaged files, which are then missing.",
-)
-@click.pass_obj
-def restore_backup(own: Settings, /, folder: Path, **options: bool) -> None:
-    """Restore a backup into an empty installation.
-
-    FOLDER has the backup. The database may be SQLite or PostgreSQL. Stop the service before.
-    Afterwards `wharf-upload check --read-all` compares every digest.
-    """
-    _copy(own, folder, "restore", **options)
-
-
-def _copy(own: Settings, folder: Path, which: str, **options: bool) -> None:
-    from servicekit.database.backup_manifest import BackupError
-    from wharf_upload import bootstrap
-    from wharf_upload.maintenance import backup
-
-    run = backup.backup if which == "backup" else backup.restore
-    try:
-        with click.progressbar(length=1, label=which, width=30) as bar:
-
-            def progress(done: int, total: int) -> None:
-                bar.length = total or 1
-                bar.update(done - bar.pos)
-
-            counts = run(bootstrap.installation(own), folder, progress, **options)
-    except BackupError as error:
-        sys.exit(f"wharf-upload: {error}")
-    except OSError as error:
-        sys.exit(f"wharf-upload: {error.filename or 'the disk'}: {error.strerror}")
-    for name, count in vars(counts).items():
-        click.echo(f"{name}: {count}")
-    if counts.lost:
-        click.echo("`wharf-upload check` names the files whose bytes are missing", err=True)
-        sys.exit(1)
-
-
+cli.add_command(backup)
 cli.add_command(jobs)
 cli.add_command(links)
+cli.add_command(restore)
+cli.add_command(secrets)
+cli.add_command(webhooks)
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from servicekit.outbound.sender import Sender
 from servicekit.sealing import KeyRing, SealingKeyError
 from servicekit.settings import SettingsError
 from wharf_upload.backends import Backends
+from wharf_upload.database.webhook_contract import WebhookRecords
 from wharf_upload.domain.events import Event
 from wharf_upload.http import schemas
 from wharf_upload.http.event_cursors import cursor_of
@@ -27,6 +28,7 @@ from wharf_upload.webhooks.documents import Documents
 from wharf_upload.webhooks.endpoint_catalog import EndpointCatalog
 from wharf_upload.webhooks.fan_out import FanOut
 from wharf_upload.webhooks.replaying import ReplayHandler
+from wharf_upload.webhooks.sealing_keys import SealingKeys
 from wharf_upload.webhooks.signing import SigningSecrets
 
 # Returns the state of a tenant in the feed of revocations.
@@ -82,16 +84,27 @@ def _own_hosts(settings: Settings) -> Iterator[str]:
             yield host
 
 
+def missing_keys(settings: Settings, needed: Iterable[str]) -> list[str]:
+    """Return the ids of keys that the file of keys lacks, all of them if it cannot be used."""
+    try:
+        known = KeyRing.load(key_file(settings)).ids
+    except SealingKeyError:
+        known = []
+    return [key for key in needed if key not in known]
+
+
 def secrets_of(settings: Settings) -> SigningSecrets:
     """Return the signing secrets; they read the file of keys at their first use."""
-    return SigningSecrets(functools.cache(lambda: KeyRing.load(key_file(settings))))
+    return SigningSecrets(SealingKeys(key_file(settings)))
 
 
-def catalog(settings: Settings, backends: Backends, clock: Callable[[], float]) -> EndpointCatalog:
-    """Return the catalog of endpoints for the routes; it opens its sender at the first use."""
+def catalog(
+    settings: Settings, webhooks: WebhookRecords, clock: Callable[[], float]
+) -> EndpointCatalog:
+    """Return the catalog of endpoints; it opens its sender at the first use."""
     return EndpointCatalog(
-        backends.webhooks.endpoints,
-        backends.webhooks.deliveries,
+        webhooks.endpoints,
+        webhooks.deliveries,
         functools.cache(lambda: open_sender(settings)),
         secrets_of(settings),
         clock,

@@ -270,6 +270,9 @@ class SavedRows(Protocol):
     def unfinished(self) -> Iterator[tuple[str, str]]:
         """Yield tenant and id of all unfinished uploads."""
 
+    def sealing_keys(self) -> list[str]:
+        """Return the ids of the keys that seal the secrets of the rows, in order."""
+
 
 class Overview(Protocol):
     """The usage of all tenants, for the operator's metrics."""

@@ -79,6 +79,15 @@ class SqlEndpoints(Aggregate):
         )
         return [to_endpoint(row) for row in rows]
 
+    def all_endpoints(self, after: tuple[str, str], limit: int) -> list[Endpoint]:
+        """Return endpoints of all tenants after one (tenant, id), in this order."""
+        rows = self._database.reading().rows(
+            f"SELECT {COLUMNS} FROM endpoints WHERE (tenant, id) > (?, ?) "  # noqa: S608 -- constants only
+            "ORDER BY tenant, id LIMIT ?",
+            (*after, limit),
+        )
+        return [to_endpoint(row) for row in rows]
+
     def endpoint(self, tenant: str, endpoint: str) -> Endpoint | None:
         """Return the endpoint with this id, or `None`."""
         return find_endpoint(self._database.reading(), tenant, endpoint)

@@ -8,7 +8,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+import msgspec
+
 from wharf_upload.database.contract import SavedBlob
+from wharf_upload.domain.webhooks import Secret
 
 
 class SqliteSavedRows:
@@ -33,6 +36,18 @@ class SqliteSavedRows:
     def unfinished(self) -> Iterator[tuple[str, str]]:
         """Yield tenant and id of all unfinished uploads."""
         return self._run("SELECT tenant, id FROM uploads WHERE file IS NULL")
+
+    def sealing_keys(self) -> list[str]:
+        """Return the ids of the keys that seal the secrets of the rows, in order."""
+        known = "SELECT 1 FROM sqlite_master WHERE name = 'endpoints'"
+        if self._run(known).fetchone() is None:
+            return []
+        found = {
+            secret.sealed.partition(".")[0]
+            for (secrets,) in self._run("SELECT secrets FROM endpoints")
+            for secret in msgspec.json.decode(secrets, type=tuple[Secret, ...])
+        }
+        return sorted(found)
 
 
 @contextmanager

@@ -21,6 +21,9 @@ class EndpointRecords(Protocol):
     def endpoints(self, tenant: str) -> list[Endpoint]:
         """Return the tenant's endpoints in order of their ids, which is the order of creation."""
 
+    def all_endpoints(self, after: tuple[str, str], limit: int) -> list[Endpoint]:
+        """Return endpoints of all tenants after one (tenant, id), in this order."""
+
     def endpoint(self, tenant: str, endpoint: str) -> Endpoint | None:
         """Return the endpoint with this id, or `None`."""
 

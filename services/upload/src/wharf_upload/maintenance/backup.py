@@ -36,7 +36,8 @@ class Manifest(msgspec.Struct):
 
     `missing` counts files that were missing or damaged in the source already before the backup.
     With `records_only` the backup contains no blobs. `parts_sha256` has the digest of each file in
-    `resumable`; it is `None` in backups of earlier releases.
+    `resumable`; it is `None` in backups of earlier releases. `sealing_keys` are the ids of the keys
+    that seal the secrets of the rows; the keys themselves are not in the backup.
     """
 
     made_at: int
@@ -47,6 +48,7 @@ class Manifest(msgspec.Struct):
     format: int = 1
     records_only: bool = False
     parts_sha256: dict[str, str] | None = None
+    sealing_keys: tuple[str, ...] = ()
 
 
 def backup(
@@ -70,8 +72,7 @@ def backup(
     # Until the new backup is complete, the earlier complete backup must stay, because it is worth
     # more than a part of the new backup.
     new_rows, new_parts = folder / f"{_ROWS}.next", folder / f"{_PARTS}.next"
-    if trouble := own.records.check():
-        raise BackupError(f"the database cannot be saved: {trouble}")
+    _require_schema(own)
     with own.pause.hold():
         snapshots.save(own.database_url, SCHEMA, new_rows)
         with own.saved_rows(new_rows) as saved:
@@ -84,8 +85,9 @@ def backup(
     shutil.rmtree(parts, ignore_errors=True)
     new_parts.rename(parts)
     new_rows.replace(rows)
-    if not records_only:
-        with own.saved_rows(rows) as saved:
+    with own.saved_rows(rows) as saved:
+        sealing_keys = tuple(saved.sealing_keys())
+        if not records_only:
             _remove_others(saved, own.blobs_in(folder))
     manifest = Manifest(
         made_at=int(time.time()),
@@ -95,9 +97,15 @@ def backup(
         missing=counts.lost,
         records_only=records_only,
         parts_sha256=saved_uploads.digests_of(parts),
+        sealing_keys=sealing_keys,
     )
     backup_manifest.write(folder, manifest)
     return counts
+
+
+def _require_schema(own: Installation) -> None:
+    if error := own.records.check():
+        raise BackupError(f"the database cannot be saved: {error}")
 
 
 def restore(
@@ -108,13 +116,15 @@ def restore(
     link: bool = False,
     records_only: bool = False,
     skip_damaged: bool = False,
+    deliver_again: bool = False,
 ) -> Counts:
     """Fill an empty installation from a backup: first all bytes, then the rows.
 
     Everything that can be checked without reading all bytes is checked before the first write. A
     second run does not copy again what an interrupted run has copied. With `records_only`, or a
     backup without blobs, the restore expects the bytes in the store, and counts the missing ones.
-    `skip_damaged` restores the intact part of a damaged backup.
+    `skip_damaged` restores the intact part of a damaged backup. Without `deliver_again`, webhooks
+    deliver only events that are recorded after the restore.
 
     Raises:
         BackupError: the backup is incomplete or damaged, or does not fit the installation.
@@ -145,11 +155,19 @@ def restore(
             saved, parts, own.resumable_folder, without=lost_parts
         )
     snapshots.load(rows, SCHEMA, own.database_url)
+    _end_what_ran(own, deliver_again=deliver_again)
+    return counts
+
+
+def _end_what_ran(own: Installation, *, deliver_again: bool) -> None:
+    """Correct the rows of work that was under way during the backup."""
     # The saved rows include the row of the pause that was active during the backup.
     own.records.forget_pauses(0)
     # The saved rows include marks of swept hours, which do not apply to the present store.
     own.records.forget_swept(own.place)
-    return counts
+    if not deliver_again:
+        # Receivers have got most of these events after the backup.
+        own.fan_out.forget_open()
 
 
 def _require_whole(counts: Counts, may_lack: int | None) -> None:

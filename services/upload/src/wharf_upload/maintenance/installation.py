@@ -10,6 +10,7 @@ from typing import Protocol
 
 from wharf_upload.database.contract import Records, SavedRows
 from wharf_upload.database.upload_contract import UploadRecords
+from wharf_upload.database.webhook_contract import FanOutRecords
 from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
 from wharf_upload.storage.base import BlobName, BlobStore, Found
 
@@ -34,13 +35,14 @@ class Installation:
     `blobs_in` returns the blobs below a data folder. `saved_rows` opens the rows of a backup.
     `objects` opens the store of the blobs; it is `None` if all blobs are on the disk, in `data`.
     `place` is the name of the store in the records. `is_moving`: some blobs are still in an older
-    store.
+    store. `fan_out` makes the deliveries of events.
     """
 
     data: Path
     database_url: str
     records: Records
     uploads: UploadRecords
+    fan_out: FanOutRecords
     pause: GarbageCollectionPause
     resumable_folder: Path
     blobs_in: Callable[[Path], BlobFolder]

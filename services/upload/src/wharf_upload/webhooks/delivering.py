@@ -8,7 +8,7 @@ from typing import Protocol
 
 from servicekit.outbound.errors import NotAllowed, SendingFailed
 from servicekit.outbound.sender import Sender
-from servicekit.sealing import SealingError
+from servicekit.sealing import SealingError, SealingKeyError
 from wharf_upload.database.webhook_contract import DeliveryRecords
 from wharf_upload.domain.events import Event
 from wharf_upload.domain.jobs import Again, Done, Effects, Job, Outcome
@@ -95,7 +95,7 @@ class DeliveryHandler:
         now = self._clock()
         try:
             keys = self._secrets.current(endpoint, int(now * 1000))
-        except SealingError as error:
+        except (SealingError, SealingKeyError) as error:
             # A key that is missing comes back, so the delivery waits.
             log.error("a delivery cannot be signed: %s", error)  # noqa: TRY400 -- no trace needed
             return Again(_SUSPENDED_SECONDS, f"The secret cannot be opened: {error}", counts=False)

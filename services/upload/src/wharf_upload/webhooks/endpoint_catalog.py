@@ -129,14 +129,16 @@ class EndpointCatalog:
         self._audit(caller, "delete", endpoint)
 
     def rotate(self, caller: Principal, endpoint: str) -> Shown:
-        """Replace the signing secret; the old one signs along for a day."""
+        """Replace the signing secret; the old one signs along for a day if it can be opened."""
         reach.require_everything(caller)
         shown, sealed = self._secrets.new(caller.tenant, endpoint)
         ends_at = self._now() + _OVERLAP_SECONDS * 1000
 
         def change(known: Endpoint) -> Endpoint:
             old = Secret(known.secrets[0].sealed, ends_at)
-            return msgspec.structs.replace(known, secrets=(sealed, old))
+            # A secret whose key was lost would stop all deliveries until its end.
+            kept = (old,) if self._secrets.opens(known, old) else ()
+            return msgspec.structs.replace(known, secrets=(sealed, *kept))
 
         changed = _found(self._endpoints.change_endpoint(caller.tenant, endpoint, change))
         self._audit(caller, "rotate", endpoint)

@@ -7,7 +7,9 @@ import secrets
 from base64 import b64encode
 from collections.abc import Callable, Iterable
 
-from servicekit.sealing import KeyRing
+import msgspec
+
+from servicekit.sealing import KeyRing, SealingError
 from wharf_upload.domain.webhooks import Endpoint, Secret
 
 _SECRET_BYTES = 32
@@ -37,6 +39,34 @@ class SigningSecrets:
             for secret in endpoint.secrets
             if secret.ends_at is None or secret.ends_at > at
         ]
+
+    def opens(self, endpoint: Endpoint, secret: Secret) -> bool:
+        """Tell whether the keys open a secret of the endpoint."""
+        try:
+            self._keys().open(secret.sealed, _context(endpoint.tenant, endpoint.id))
+        except SealingError:
+            return False
+        return True
+
+    def resealed(self, endpoint: Endpoint) -> Endpoint:
+        """Return the endpoint with all secrets sealed by the current key.
+
+        A secret that cannot be opened stays as it is. Without anything to do, the result is
+        `endpoint` itself.
+        """
+        keys, context = self._keys(), _context(endpoint.tenant, endpoint.id)
+        current = keys.current_id
+        if all(secret.sealed.startswith(f"{current}.") for secret in endpoint.secrets):
+            return endpoint
+        sealed = tuple(
+            msgspec.structs.replace(
+                secret, sealed=keys.seal(keys.open(secret.sealed, context), context)
+            )
+            if not secret.sealed.startswith(f"{current}.") and self.opens(endpoint, secret)
+            else secret
+            for secret in endpoint.secrets
+        )
+        return msgspec.structs.replace(endpoint, secrets=sealed)
 
 
 def _context(tenant: str, endpoint: str) -> str:
