@@ -83,6 +83,12 @@ def _answer(records: SqlRecords, job: Job, **fields: Any) -> Delivery:
     return after
 
 
+def _set_state(records: SqlRecords, state: Any) -> None:
+    records.endpoints.change_endpoint(
+        "demo", "e1", lambda known: msgspec.structs.replace(known, state=state)
+    )
+
+
 def test_an_endpoint(records: SqlRecords) -> None:
     """An endpoint is read back as it was stored, but with the position of the newest event."""
     _upload(records, "before")
@@ -175,30 +181,55 @@ def test_many_events_that_do_not_pass(records: SqlRecords, monkeypatch: pytest.M
 def test_an_endpoint_that_is_not_active(records: SqlRecords, state: Any) -> None:
     """An endpoint that is not active makes no deliveries, and goes on where it stopped."""
     _added(records)
-
-    def set_state(state: Any) -> None:
-        records.endpoints.change_endpoint(
-            "demo", "e1", lambda known: msgspec.structs.replace(known, state=state)
-        )
-
-    set_state(state)
+    _set_state(records, state)
     _upload(records, "1")
     assert records.fan_out.behind(("", ""), 10) == []
     assert not records.fan_out.fan_out("demo", "e1")
-    assert records.fan_out.windows(["demo/e1"]) == {"demo/e1": 0}
-    set_state("active")
+    _set_state(records, "active")
     records.fan_out.fan_out("demo", "e1")
     assert _keys(records) == ["1"]
 
 
 def test_from_now(records: SqlRecords) -> None:
-    """An endpoint that skips to now hears only later events."""
+    """An endpoint that skips to now hears only later events, and open deliveries end."""
     _added(records)
+    _upload(records, "open")
+    records.fan_out.fan_out("demo", "e1")
     _upload(records, "skipped")
     records.endpoints.skip_to_now("demo", "e1")
+    (delivery,) = _deliveries(records)
+    assert delivery.state == "failed"
     _upload(records, "heard")
     records.fan_out.fan_out("demo", "e1")
-    assert _keys(records) == ["heard"]
+    assert _keys(records) == ["open", "heard"]
+
+
+def test_an_endpoint_becomes_active(records: SqlRecords) -> None:
+    """Deliveries that wait for a later time run at once when their endpoint becomes active."""
+    _added(records)
+    _upload(records, "1")
+    records.fan_out.fan_out("demo", "e1")
+    (job,) = _jobs(records)
+    records.jobs.again(job, 3600, "The endpoint is paused.", counts=False)
+    for state in ("paused", "active"):
+        assert _jobs(records) == []
+        _set_state(records, state)
+    assert len(_jobs(records)) == 1
+
+
+def test_a_replay_of_what_is_still_to_come(records: SqlRecords) -> None:
+    """A replay leaves out the events that the endpoint will hear anyway."""
+    _added(records)
+    _upload(records, "1")
+    wanted = Replay(id="r", position=0, until=1 << 62)
+    begun = records.endpoints.begin_replay("demo", "e1", wanted)
+    assert begun
+    assert begun.replay
+    while records.fan_out.replay_step("demo", "e1", "r"):
+        pass
+    assert _deliveries(records) == []
+    records.fan_out.fan_out("demo", "e1")
+    assert len(_jobs(records)) == 1
 
 
 def test_an_ordered_endpoint(records: SqlRecords) -> None:

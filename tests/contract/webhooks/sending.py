@@ -20,7 +20,7 @@ from wharf_upload import webhook_bootstrap
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.file_writes import Write
 from wharf_upload.domain.jobs import Lane, Waits
-from wharf_upload.domain.webhooks import DELIVERY_LANE, REPLAY_LANE, Delivery, EventFilter
+from wharf_upload.domain.webhooks import DELIVERY_LANE, REPLAY_LANE, Delivery, Endpoint, EventFilter
 from wharf_upload.jobs.dispatcher import LaneDispatcher
 from wharf_upload.jobs.handlers import LaneOfJobs
 from wharf_upload.jobs.runner import Runner
@@ -46,6 +46,14 @@ class _Fence:
 def caller() -> Principal:
     """Return a client of the tenant that reaches everything."""
     return Principal("demo", "ops", frozenset(("webhooks:admin",)), "token", 1 << 40)
+
+
+def _a_day_later(known: Endpoint) -> Endpoint:
+    ended = tuple(
+        msgspec.structs.replace(secret, ends_at=secret.ends_at and secret.ends_at - _DAY)
+        for secret in known.secrets
+    )
+    return msgspec.structs.replace(known, secrets=ended)
 
 
 @dataclass
@@ -131,13 +139,7 @@ class Sending:
     def secrets_end(self) -> None:
         """Let a day and a second pass for the secrets that sign along."""
         for known in self.records.endpoints.endpoints("demo"):
-            ended = tuple(
-                msgspec.structs.replace(secret, ends_at=secret.ends_at and secret.ends_at - _DAY)
-                for secret in known.secrets
-            )
-            self.records.endpoints.change_endpoint(
-                "demo", known.id, lambda now, to=ended: msgspec.structs.replace(now, secrets=to)
-            )
+            self.records.endpoints.change_endpoint("demo", known.id, _a_day_later)
 
     def make_due(self) -> None:
         """Let all jobs run now that wait for a later time."""

@@ -10,10 +10,16 @@ from servicekit.database import Connection, Row
 from wharf_upload.database.aggregate import Aggregate
 from wharf_upload.database.unit_of_work import UnitOfWork
 from wharf_upload.database.webhook_contract import EndpointChange
-from wharf_upload.domain.clock import now_microseconds
 from wharf_upload.domain.jobs import NewJob
 from wharf_upload.domain.refusals import LimitReached, ReplayRuns
-from wharf_upload.domain.webhooks import REPLAY_LANE, Endpoint, EventFilter, Replay, Secret
+from wharf_upload.domain.webhooks import (
+    DELIVERY_LANE,
+    REPLAY_LANE,
+    Endpoint,
+    EventFilter,
+    Replay,
+    Secret,
+)
 
 COLUMNS = (
     "tenant, id, url, description, filter, secrets, ordered, state, reason, position, failures, "
@@ -58,14 +64,11 @@ def store(connection: Connection, endpoint: Endpoint) -> None:
 
 
 def newest_event(connection: Connection, tenant: str) -> int:
-    """Return the number of the tenant's newest event; without events, the time in microseconds.
-
-    The next event gets a larger number.
-    """
+    """Return the number of the tenant's newest event, 0 if there was none yet."""
     row = connection.row(
         "SELECT seq FROM events WHERE tenant = ? ORDER BY seq DESC LIMIT 1", (tenant,)
     )
-    return int(row[0]) if row else now_microseconds() - 1
+    return int(row[0]) if row else 0
 
 
 class SqlEndpoints(Aggregate):
@@ -127,18 +130,26 @@ class SqlEndpoints(Aggregate):
                 return None
             changed = change(known)
             store(connection, changed)
+            if changed.state == "active" != known.state:
+                _run_now(connection, changed)
             return changed
 
         changed: Endpoint | None = self._group.run(tenant, run)
         return changed
 
     def skip_to_now(self, tenant: str, endpoint: str) -> None:
-        """Set the endpoint's position to the tenant's newest event."""
+        """Set the endpoint's position to the tenant's newest event; end open deliveries."""
 
         def run(connection: Connection, _: UnitOfWork) -> None:
             connection.execute(
                 "UPDATE endpoints SET position = ? WHERE tenant = ? AND id = ?",
                 (newest_event(connection, tenant), tenant, endpoint),
+            )
+            connection.execute(
+                "UPDATE deliveries SET state = 'failed', next_at = NULL, "
+                "error = 'Skipped: the endpoint was enabled from now on.' "
+                "WHERE tenant = ? AND endpoint = ? AND state = 'open'",
+                (tenant, endpoint),
             )
 
         self._group.run(tenant, run)
@@ -152,7 +163,8 @@ class SqlEndpoints(Aggregate):
                 return None
             if known.replay is not None:
                 raise ReplayRuns
-            until = min(replay.until, newest_event(connection, tenant))
+            # The endpoint hears events after its position anyway.
+            until = min(replay.until, known.position)
             begun = msgspec.structs.replace(
                 known, replay=msgspec.structs.replace(replay, until=until)
             )
@@ -198,6 +210,14 @@ class SqlEndpoints(Aggregate):
                 "DELETE FROM deliveries WHERE tenant = ? AND endpoint = ? AND seq = ?", rows
             )
         return len(rows)
+
+
+def _run_now(connection: Connection, endpoint: Endpoint) -> None:
+    """Let the jobs of an endpoint run now that waited until it became active."""
+    connection.execute(
+        "UPDATE jobs SET run_at = 0 WHERE lane = ? AND share = ? AND lease_until IS NULL",
+        (DELIVERY_LANE, endpoint.share),
+    )
 
 
 def _row(endpoint: Endpoint) -> list[object]:

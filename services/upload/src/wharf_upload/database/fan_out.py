@@ -55,7 +55,7 @@ class SqlFanOut(Aggregate):
         return goes_on
 
     def windows(self, shares: Sequence[str]) -> Mapping[str, int]:
-        """Return the effective windows of endpoints by their shares, 0 for unknown ones."""
+        """Return the effective windows of endpoints by their shares."""
         windows = {}
         for share in shares:
             tenant, _, endpoint = share.rpartition("/")

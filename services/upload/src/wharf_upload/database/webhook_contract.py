@@ -36,13 +36,16 @@ class EndpointRecords(Protocol):
     def change_endpoint(
         self, tenant: str, endpoint: str, change: EndpointChange
     ) -> Endpoint | None:
-        """Change an endpoint; return its new state, or `None` if it does not exist."""
+        """Change an endpoint; return its new state, or `None` if it does not exist.
+
+        If the endpoint becomes active, its deliveries that wait run at once.
+        """
 
     def skip_to_now(self, tenant: str, endpoint: str) -> None:
-        """Set the endpoint's position to the tenant's newest event."""
+        """Set the endpoint's position to the tenant's newest event; end open deliveries."""
 
     def begin_replay(self, tenant: str, endpoint: str, replay: Replay) -> Endpoint | None:
-        """Begin a replay, with its job; it ends at the tenant's newest event at the latest.
+        """Begin a replay, with its job; it ends at the endpoint's position at the latest.
 
         Return the endpoint, or `None` if it does not exist. Raises `ReplayRuns`.
         """
@@ -103,7 +106,7 @@ class FanOutRecords(Protocol):
         """Make deliveries of the next events of a replay; return whether the replay goes on."""
 
     def windows(self, shares: Sequence[str]) -> Mapping[str, int]:
-        """Return the effective windows of endpoints by their shares, 0 for unknown ones."""
+        """Return the effective windows of endpoints by their shares."""
 
     def forget_open(self) -> int:
         """End all open deliveries and move each endpoint after the newest event.

@@ -115,9 +115,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def effective_window(self) -> int:
-        """Return the most deliveries that may be under way now, 0 unless the endpoint is active."""
-        if self.state != "active":
-            return 0
+        """Return the most deliveries that may be under way now."""
         return 1 if self.ordered or self.failures >= PROBING_FAILURES else self.window
 
 

@@ -21,6 +21,8 @@ from wharf_upload.webhooks.signing import SigningSecrets, signature
 log = logging.getLogger(__name__)
 _MOST_KEPT_CHARACTERS = 1024
 _SUSPENDED_SECONDS = 60.0
+# An endpoint that becomes active runs its deliveries at once.
+_INACTIVE_SECONDS = 3600.0
 _LOST_EVENT = "The event was deleted before it could be delivered."
 
 
@@ -66,6 +68,8 @@ class DeliveryHandler:
         delivery = self._deliveries.delivery(job.tenant, name, seq)
         if endpoint is None or delivery is None or delivery.state != "open":
             return Done()
+        if endpoint.state != "active":
+            return Again(_INACTIVE_SECONDS, f"The endpoint is {endpoint.state}.", counts=False)
         state = self._tenant_state(job.tenant)
         if state == "suspended":
             return Again(_SUSPENDED_SECONDS, "The tenant is suspended.", counts=False)

@@ -224,6 +224,8 @@ def _changed(known: Endpoint, change: Change) -> Endpoint:
         values["filter"] = change.filter(known.filter)
     if change.paused is not None and known.state != "disabled":
         values["state"] = "paused" if change.paused else "active"
+        # The time of a pause does not count as failing.
+        values["failing_since"] = None
     return msgspec.structs.replace(known, **values)
 
 
