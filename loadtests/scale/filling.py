@@ -16,7 +16,7 @@ from servicekit.database import Row
 from servicekit.database.migrating import upgrade
 from servicekit.database.opening import sqlite_path
 from tests.servers.upload import MIGRATIONS
-from wharf_upload.database import links, upload_rows
+from wharf_upload.database import jobs, links, upload_rows
 from wharf_upload.database.file_rows import COLUMNS
 
 _BATCH = 500_000
@@ -31,6 +31,8 @@ _TABLES: tuple[tuple[str, str, Callable[[Generated], Iterator[Row]]], ...] = (
     ("ticket_uses", "tenant, ticket, uses, expires_at", Generated.ticket_uses),
     ("events", "seq, tenant, kind, at, data", Generated.event_rows),
     ("uploads", upload_rows.COLUMNS, Generated.uploads),
+    ("jobs", f"{jobs.COLUMNS}, lease_until", Generated.jobs),
+    ("jobs_dead", f"{jobs.COLUMNS}, died_at", Generated.dead_jobs),
     ("doomed", "blob, tenant, doomed_at", Generated.doomed),
     (
         "idempotency",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 
 import msgspec
 
 from loadtests.scale.case import Case
+from loadtests.scale.job_operations import JOB_OPERATIONS
+from loadtests.scale.operation import Operation as Operation
+from loadtests.scale.operation import Run
 from loadtests.scale.spread import ARCHIVE, END_MILLISECONDS, HASHED
 from servicekit.ids import uuid7_hex
 from wharf_upload.domain.buckets import Bucket, Policy
@@ -24,23 +26,6 @@ NO_ROOM = "no-room"
 BLOBS_A_TIME = 200
 # A time before which no generated row expires.
 _PAST, _FUTURE_MILLISECONDS = 1, 1_000_000_000_000
-
-Run = Callable[[], object]
-
-
-@dataclass(frozen=True)
-class Operation:
-    """An operation of the records.
-
-    `prepare` does work that is not measured, and returns the function to measure. `hot` tells
-    whether a client's request waits for the operation. `lookups` is the number of names that the
-    operation looks up in one index.
-    """
-
-    title: str
-    prepare: Callable[[Case], Run]
-    hot: bool = True
-    lookups: int = 1
 
 
 def _get(case: Case) -> Run:
@@ -297,6 +282,7 @@ def _live_files(case: Case) -> Run:
 
 
 OPERATIONS = (
+    *JOB_OPERATIONS,
     Operation("file", _get),
     Operation("file that is not there", _get_missing),
     Operation("write", _put),

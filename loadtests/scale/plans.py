@@ -12,8 +12,9 @@ from typing import Any
 from servicekit.database import Connection, Database, Row
 
 Statement = tuple[str, tuple[object, ...]]
-# Rows of the statement itself: `FROM (VALUES ...) AS given`, or a SELECT without FROM.
-_OF_PARAMETERS = re.compile(r"SCAN (given|(\d+ )?CONSTANT ROWS?|\d+-ROW VALUES CLAUSE)")
+# Rows of the statement itself: `FROM (VALUES ...) AS given`, the rows that a recursive statement
+# has found, or a SELECT without FROM.
+_OF_PARAMETERS = re.compile(r"SCAN (given|found|(\d+ )?CONSTANT ROWS?|\d+-ROW VALUES CLAUSE)")
 
 
 @dataclass
@@ -146,6 +147,8 @@ def _literal(value: object) -> str:
         return "NULL"
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, list):
+        return f"ARRAY[{', '.join(map(_literal, value))}]"
     # A literal must not contain `?` or `%`, which have a meaning in statements.
     return "'" + str(value).replace("'", "''").replace("?", "-").replace("%", "-") + "'"
 

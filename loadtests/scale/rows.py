@@ -133,6 +133,29 @@ class Generated:
         for number, deed in enumerate(self._deeds, first):
             yield number, *deed
 
+    def jobs(self) -> Iterator[Row]:
+        """Yield rows of `jobs`: one share has nearly all that wait, 20 shares have one each."""
+        random = Random(self.seed + 7)
+        for number in range(max(4 * _LEAST_ROWS, self.file_count // 3)):
+            share = f"share-{max(0, 20 - number):02}"
+            tenant = self.everybody[number % self.tenant_count if number < 20 else 0].name
+            at = END_MILLISECONDS - _YEAR_MILLISECONDS + number
+            yield (
+                *(identifier(at, random), "webhook", share, tenant, f"{number}", at, 0, 0, at, ""),
+                None,
+            )
+
+    def dead_jobs(self) -> Iterator[Row]:
+        """Yield rows of `jobs_dead`, half of them of one tenant."""
+        random = Random(self.seed + 8)
+        for number in range(max(4 * _LEAST_ROWS, self.file_count // 20)):
+            tenant = self.everybody[number * 7919 % self.tenant_count if number % 2 else 0].name
+            at = END_MILLISECONDS + number
+            yield (
+                *(identifier(at, random), "webhook", tenant, tenant, f"{number}", at, 9, 9, at),
+                *("why", at),
+            )
+
     def doomed(self) -> Iterator[Row]:
         """Yield rows of `doomed` for an hour of deletions: blob, tenant, doomed_at."""
         random = Random(self.seed + 1)

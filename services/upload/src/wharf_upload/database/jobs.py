@@ -146,11 +146,16 @@ class SqlJobs(Aggregate):
 
     def begin(self, turn: Turn) -> Job | None:
         """Return the job of a turn; `None` if the turn is over or its lease has expired."""
+        # With the lease as a condition, PostgreSQL would read the index of all taken jobs.
         row = self._database.reading().row(
-            f"SELECT {_JOB} FROM jobs WHERE id = ? AND turn = ? AND lease_until > {self._now}",  # noqa: S608 -- constants only
+            f"SELECT {_JOB}, coalesce(lease_until, 0) > {self._now} FROM jobs "  # noqa: S608 -- constants only
+            "WHERE id = ? AND turn = ?",
             (turn.id, turn.turn),
         )
-        return None if row is None else _job(row)
+        if row is None:
+            return None
+        *job, holds = row
+        return _job(tuple(job)) if holds else None
 
     def renew(self, turns: Sequence[Turn], lease_seconds: float) -> set[Turn]:
         """Extend the leases of turns; return the turns that are not over."""
