@@ -15,6 +15,8 @@ ELSEWHERE = {
     ("POST", "/v1/links"): "names in the body: test_names_in_bodies",
     ("POST", "/v1/copies"): "names in the body: test_addresses_in_bodies",
     ("POST", "/v1/uploads"): "names in fields: test_names_in_upload_metadata",
+    ("GET", "/v1/webhooks"): "one's own tenant alone: tests/unit/upload/test_webhooks.py",
+    ("POST", "/v1/webhooks"): "makes one's own: tests/unit/upload/test_webhooks.py",
     ("GET", "/v1/links"): "one's own tenant alone: test_links_are_ones_own",
     ("POST", "/v1/links/rotate"): "one's own key: test_rotating_is_ones_own",
     ("GET", "/.well-known/jwks.json"): "nobody's",
@@ -65,6 +67,15 @@ WALKED = {
     ("PATCH", "/v1/uploads/{upload}"),
     ("POST", "/v1/uploads/{upload}"),
     ("DELETE", "/v1/uploads/{upload}"),
+    ("GET", "/v1/webhooks/{endpoint}"),
+    ("PATCH", "/v1/webhooks/{endpoint}"),
+    ("DELETE", "/v1/webhooks/{endpoint}"),
+    ("POST", "/v1/webhooks/{endpoint}/test"),
+    ("POST", "/v1/webhooks/{endpoint}/rotate"),
+    ("POST", "/v1/webhooks/{endpoint}/enable"),
+    ("POST", "/v1/webhooks/{endpoint}/replay"),
+    ("GET", "/v1/webhooks/{endpoint}/deliveries"),
+    ("POST", "/v1/webhooks/{endpoint}/deliveries/{delivery}/retry"),
     ("GET", "/v1/tenants/{tenant}/limits"),
     ("PUT", "/v1/tenants/{tenant}/limits"),
     ("DELETE", "/auth/sessions/{session}"),
@@ -112,12 +123,15 @@ NAMES = {
     "secret",
     "group",
     "link",
+    "endpoint",
+    "delivery",
     "maker",  # as a query parameter: test_links_are_ones_own
     "subject",  # as a query parameter: test_uploads_under_way_are_ones_own
 }
 #: Parameters that name no object of any tenant.
 HARMLESS = {
     *("limit", "delimiter", "download", "w", "issuer_path", "after", "before", "order", "kind"),
+    "state",  # of deliveries of the endpoint of the path
     *("Range", "If-Match", "If-None-Match", "Prefer", "Content-Digest", "Repr-Digest"),
     *("Tus-Resumable", "Upload-Offset", "Upload-Length", "Upload-Defer-Length", "Upload-Complete"),
     *("Upload-Checksum", "X-HTTP-Method-Override"),
@@ -129,6 +143,8 @@ HARMLESS = {
 }
 BODIES: dict[tuple[str, str], object] = {
     ("PATCH", "/v1/metadata/{bucket}/{key}"): {"key": "moved"},
+    ("PATCH", "/v1/webhooks/{endpoint}"): {"description": "mine"},
+    ("POST", "/v1/webhooks/{endpoint}/replay"): {"after": "0"},
     ("PUT", "/v1/tenants/{tenant}/limits"): {"max_bytes": 1},
     ("PATCH", "/auth/v1/tenants/{tenant}"): {"display_name": "Mine"},
     ("POST", "/auth/v1/tenants/{tenant}/clients"): {"name": "mine", "scopes": ["files:read"]},

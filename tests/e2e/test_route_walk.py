@@ -30,8 +30,9 @@ VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 BUCKET, KEY = "secret-bucket", "secret/key.txt"
 NO_BUCKET, NO_KEY = "absent-bucket", "absent/key.txt"
 SECRET = b"what only its owner may see"
-LISTENS = " ".join((*ALL_SCOPES, "events:read", "members:admin", "tenants:admin"))
-FILES = " ".join((*ALL_SCOPES, "events:read"))
+SCOPES = (*ALL_SCOPES, "events:read", "webhooks:admin")
+LISTENS = " ".join((*SCOPES, "members:admin", "tenants:admin"))
+FILES = " ".join(SCOPES)
 FOLDER = {"v": 1, "own": [["default", "folder/", "rwdl"]], "s": FILES}
 TUS = {"Tus-Resumable": "1.0.0"}
 
@@ -79,10 +80,21 @@ def begun(api: ApiClient, bucket: str, key: str, **fields: str) -> Answer:
     return api.request("POST", "/v1/uploads", b"", sent)
 
 
+def unsent_test(api: ApiClient) -> tuple[str, str]:
+    """Create a paused endpoint with a test, which is not sent; return their ids."""
+    made = api.send_json("POST", "/v1/webhooks", {"url": "https://93.184.216.34/hook"})
+    assert made.status == 201, made.body
+    endpoint = str(made.json()["endpoint"]["id"])
+    assert api.send_json("PATCH", f"/v1/webhooks/{endpoint}", {"paused": True}).status == 200
+    test = api.request("POST", f"/v1/webhooks/{endpoint}/test", b"")
+    assert test.status == 202, test.body
+    return endpoint, str(test.json()["id"])
+
+
 @pytest.fixture(scope="module")
 def world(tenants: Tenants, signer: Signer) -> World:
     """Create the owner's objects and the stranger's credentials."""
-    owner, stranger = tenants.tenant(), tenants.tenant(*ALL_SCOPES, "events:read")
+    owner, stranger = tenants.tenant(*ALL_SCOPES, "webhooks:admin"), tenants.tenant(*SCOPES)
     assert owner.send_json("PUT", f"/v1/buckets/{BUCKET}", {}).status == 201
     for bucket in (BUCKET, "default"):
         owner.stored(KEY, SECRET, bucket=bucket)
@@ -107,6 +119,7 @@ def world(tenants: Tenants, signer: Signer) -> World:
     assert upload.status == 201, upload.body
     their_upload = upload.header("Location").rpartition("/")[2]
     their_link = link(owner, bucket=BUCKET, prefix="")
+    endpoint, delivery = unsent_test(owner)
     flipped = {"A": "B"}.get(their_link[10], "A")
     return World(
         owner,
@@ -130,6 +143,8 @@ def world(tenants: Tenants, signer: Signer) -> World:
             "ticket": (ticket(BUCKET), ticket(NO_BUCKET)),
             "link": (owner.get("/v1/links").json()["links"][0]["id"], "0" * 32),
             "upload": (their_upload, "0" * len(their_upload)),
+            "endpoint": (endpoint, "0" * 32),
+            "delivery": (delivery, "test-1"),
             "session": (session[next(name for name in session if name.endswith("id"))], "0" * 32),
             "client": (their_client, "absent-client"),
             "secret": (secret, "absent-secret"),
@@ -206,7 +221,7 @@ def shape(answer: Answer, target: str, world: World) -> tuple[object, ...]:
 
 def of_files(path: str, world: World) -> dict[str, ApiClient]:
     """Return the client of one folder, for paths that name objects outside of this folder."""
-    named = {"bucket", "key", "upload"}.intersection(re.findall(r"{([^}]+)}", path))
+    named = {"bucket", "key", "upload", "endpoint"}.intersection(re.findall(r"{([^}]+)}", path))
     return {"folder": world.of_a_folder} if named and "{tenant}" not in path else {}
 
 

@@ -69,6 +69,8 @@ LAST = {
     # This operation could set a low limit, and Wharf would then refuse all further requests.
     "PUT /v1/tenants/{tenant}/limits",
 }
+# The only receiver of webhooks that the fuzzed Wharf may use; it refuses all connections.
+RECEIVER = "127.0.0.1:9"
 DRAWING = settings(
     max_examples=DRAWN,
     deadline=None,
@@ -97,6 +99,7 @@ def fuzzed() -> Iterator[Wharf]:
         WHARF_LOGIN_NETWORK_ACCOUNTS="1000",
         WHARF_LOGIN_FREE_FAILURES="1000",
         WHARF_ADDRESS_LOGINS_PER_SECOND="1000",
+        WHARF_WEBHOOK_ALLOW=RECEIVER,
     ) as found:
         yield found
 
@@ -127,7 +130,7 @@ def new_world(wharf: Wharf, address: str) -> World:
 
 
 def _files_world(signer: Signer) -> World:
-    scope = " ".join((*ALL_SCOPES, "events:read", "tenants:admin"))
+    scope = " ".join((*ALL_SCOPES, "events:read", "webhooks:admin", "tenants:admin"))
     api = signer.client(scope=scope)
     for bucket in ("default", "photos"):
         answer = api.send_json("PUT", f"/v1/buckets/{bucket}", {"public": True})
@@ -140,6 +143,9 @@ def _files_world(signer: Signer) -> World:
     begun = api.request("POST", "/v1/uploads", b"", {**beginning, **NAMED})
     upload = begun.header("Location").rpartition("/")[2]
     ticket = signer.token(tid=api.tenant, scope=scope, ticket={"bucket": "photos", "prefix": "in/"})
+    hook = api.send_json("POST", "/v1/webhooks", {"url": f"http://{RECEIVER}/hook"})
+    endpoint = hook.json()["endpoint"]["id"]
+    test = api.request("POST", f"/v1/webhooks/{endpoint}/test", b"")
     names = {
         "bucket": ("default", "photos"),
         "key": KEYS,
@@ -148,6 +154,8 @@ def _files_world(signer: Signer) -> World:
         "link": (link.json()["id"],),
         "ticket": (ticket,),
         "upload": (upload,),
+        "endpoint": (endpoint,),
+        "delivery": (test.json()["id"],),
     }
     # A ticket in the path is the credential, and Wharf refuses a second credential.
     alone = ("POST /u/{ticket}", "PUT /u/{ticket}", "PUT /u/{ticket}/{key}")

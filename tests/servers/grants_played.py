@@ -29,7 +29,7 @@ from wharf_upload.http.long_work import LongWork
 from wharf_upload.http.request import Request
 from wharf_upload.routes.resumable import ROUTE, Incoming
 
-ALL_SCOPES = "files:read files:write files:delete buckets:admin events:read"
+ALL_SCOPES = "files:read files:write files:delete buckets:admin events:read webhooks:admin"
 TUS = {"Tus-Resumable": "1.0.0"}
 OCTETS = "application/offset+octet-stream"
 _STREAMED = re.compile(r"/v1/uploads(/.*)?\Z|/u/[^/]+/uploads/[0-9a-f]{32}\Z")
@@ -142,7 +142,11 @@ class Caller:
         streamed = part or (
             bool(_STREAMED.match(path)) and (method, path) != ("GET", "/v1/uploads")
         )
-        form = method == "POST" and not streamed and not path.startswith(("/v1/copies", "/v1/li"))
+        form = (
+            method == "POST"
+            and not streamed
+            and not path.startswith(("/v1/copies", "/v1/li", "/v1/webhooks"))
+        )
         content, environ = body or b"", {}
         if body is not None and (streamed or spooled or form):
             step = {"WHARF_STEP": "admit", "WHARF_PART": "1" if part else ""}

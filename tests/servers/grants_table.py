@@ -161,6 +161,16 @@ ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("GET", "/v1/links"): "test_links_are_within_grants",
     ("GET", "/v1/links/{link}"): "test_links_are_within_grants",
     ("DELETE", "/v1/links/{link}"): "test_links_are_within_grants",
+    **{
+        (method, f"/v1/webhooks{path}"): "test_webhooks_are_about_the_whole_tenant"
+        for method, path in (
+            *(("GET", ""), ("POST", "")),
+            *((method, "/{endpoint}") for method in ("GET", "PATCH", "DELETE")),
+            *(("POST", f"/{{endpoint}}/{act}") for act in ("test", "rotate", "enable", "replay")),
+            ("GET", "/{endpoint}/deliveries"),
+            ("POST", "/{endpoint}/deliveries/{delivery}/retry"),
+        )
+    },
     ("POST", "/v1/links/rotate"): "test_what_is_about_the_whole_tenant",
     ("GET", UPLOADS): "test_uploads_under_way",
     **{

@@ -125,6 +125,34 @@ def test_what_is_about_the_whole_tenant(world: UploadService) -> None:
     assert caller.ask("POST", "/v1/links/rotate").status == 204
 
 
+WEBHOOK = f"/v1/webhooks/{'0' * 32}"
+URL = b'{"url": "https://192.0.2.1/hook"}'
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v1/webhooks", None),
+        ("POST", "/v1/webhooks", URL),
+        ("GET", WEBHOOK, None),
+        ("PATCH", WEBHOOK, b"{}"),
+        ("DELETE", WEBHOOK, None),
+        *(("POST", f"{WEBHOOK}/{act}", None) for act in ("test", "rotate", "enable")),
+        ("POST", f"{WEBHOOK}/replay", b'{"after": "0"}'),
+        ("GET", f"{WEBHOOK}/deliveries", None),
+        ("POST", f"{WEBHOOK}/deliveries/test-1/retry", None),
+    ],
+)
+def test_webhooks_are_about_the_whole_tenant(
+    world: UploadService, method: str, path: str, body: bytes | None
+) -> None:
+    """Every request about webhooks needs a reach of all keys, also for an absent endpoint."""
+    for own in (OWN, (), (grant("*", "", "rwl"),)):
+        told = of_grants(world, own).ask(method, path, body, JSON)
+        assert (told.status, told.slug) == (403, "outside-grants")
+    assert of_grants(world, [grant("*", "")]).ask(method, path, body, JSON).status != 403
+
+
 # ---- events ----
 
 

@@ -113,7 +113,9 @@ def test_every_other_route_refuses_a_token_that_listens(
     upload: UploadService, flask_app: Flask
 ) -> None:
     """A token for the live channel opens no route of the API, even with all scopes."""
-    scope = "files:read files:write files:delete buckets:admin events:read tenants:admin"
+    scope = (
+        "files:read files:write files:delete buckets:admin events:read webhooks:admin tenants:admin"
+    )
     token = upload.issuer.token(aud="live", scope=scope)
     fields = {"Authorization": f"Bearer {token}"}
     fast = [(method, "/v1/files/default/a") for method in ("GET", "HEAD", "PUT")]

@@ -15,6 +15,7 @@ from servicekit.problems import NOT_FOUND, UNPROCESSABLE
 from servicekit.protected_routes import ProtectedBlueprint
 from servicekit.protection import scope
 from wharf_upload.access.authorization import WEBHOOKS
+from wharf_upload.domain import keys
 from wharf_upload.domain.webhooks import EventFilter, Replay
 from wharf_upload.http import webhook_schemas as schemas
 from wharf_upload.http.event_cursors import LAST, EventCursors
@@ -40,7 +41,9 @@ def _add_endpoints(routes: ProtectedBlueprint, catalog: EndpointCatalog) -> None
     @routes.post("/v1/webhooks")
     @operation(declared.CREATE)
     def create(body: bodies.NewEndpoint) -> tuple[int, schemas.EndpointWithSecret]:
-        wanted = EventFilter(kinds=body.kinds, bucket=body.bucket or "", prefix=body.prefix or "")
+        wanted = EventFilter(
+            kinds=body.kinds, bucket=_bucket(body.bucket), prefix=body.prefix or ""
+        )
         shown = catalog.create(
             g.principal,
             url=body.url,
@@ -147,9 +150,16 @@ def _number(tenant: str, name: str, cursors: EventCursors) -> int:
     return cursors.read(tenant, name, "cursor") if number is None else number
 
 
+def _bucket(name: str | None) -> str:
+    """Return the bucket of a filter, empty for all buckets; raises `InvalidKey`."""
+    return keys.bucket_name(name) if name else ""
+
+
 def _change(body: bodies.EndpointChange) -> Change:
+    bucket = body.bucket if body.bucket is msgspec.UNSET else _bucket(body.bucket)
+
     def narrowed(known: EventFilter) -> EventFilter:
-        given = {"kinds": body.kinds, "bucket": body.bucket, "prefix": body.prefix}
+        given = {"kinds": body.kinds, "bucket": bucket, "prefix": body.prefix}
         values = {
             name: "" if value is None else value
             for name, value in given.items()
