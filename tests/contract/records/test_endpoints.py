@@ -9,7 +9,7 @@ import pytest
 
 from servicekit.database import Database
 from tests.servers.upload import new_file
-from wharf_upload.database import next_deliveries
+from wharf_upload.database import deliveries, next_deliveries
 from wharf_upload.database.sql import SqlRecords
 from wharf_upload.domain.file_writes import Write
 from wharf_upload.domain.jobs import Job
@@ -67,6 +67,12 @@ def _jobs(records: SqlRecords) -> list[Job]:
         for turn in records.jobs.take(DELIVERY_LANE, {"demo/e1": 1000, "demo/e2": 1000}, 600)
     ]
     return [job for job in jobs if job]
+
+
+def _is_second(records: SqlRecords, job: Job) -> bool:
+    """Tell whether a job delivers the event of the file `2`."""
+    event = records.event("demo", int(job.subject.rpartition("/")[2]))
+    return event is not None and event.file is not None and event.file.key == "2"
 
 
 def _answer(records: SqlRecords, job: Job, **fields: Any) -> Delivery:
@@ -477,6 +483,26 @@ def test_forgotten_deliveries(records: SqlRecords) -> None:
     assert records.deliveries.forget_deliveries(ended.created_at) == 0
     assert records.deliveries.forget_deliveries(ended.created_at + 60_000) == 1
     assert [delivery.state for delivery in _deliveries(records)] == ["open"]
+
+
+def test_too_many_deliveries(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an endpoint with too many deliveries, those of the oldest events go; open ones stay."""
+    monkeypatch.setattr(deliveries, "_OLD_AT_ONCE", 2)
+    own, other = _added(records, "e1"), _added(records, "e2")
+    records.deliveries.add_test(own, 1_000)
+    _upload(records, *"123456789")
+    for name in ("e1", "e2"):
+        records.fan_out.fan_out("demo", name)
+    for job in _jobs(records):
+        if records.event("demo", int(job.subject.rpartition("/")[2])) and not _is_second(
+            records, job
+        ):
+            _answer(records, job, status=200)
+    assert records.deliveries.forget_surplus("demo", "e1", 9) == 0
+    assert records.deliveries.forget_surplus("demo", "e1", 3) == 5
+    assert _keys(records) == ["2", "7", "8", "9"]
+    assert [one.kind for one in _deliveries(records) if one.seq < 0] == ["webhook.test"]
+    assert len(_deliveries(records, other.id)) == 9
 
 
 @pytest.mark.usefixtures("all_tenants")

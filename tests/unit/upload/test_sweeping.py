@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from servicekit.ids import uuid7_hex
+from tests.servers.endpoints import added
 from tests.servers.rounds import Rounds
 from tests.servers.upload import UploadService, ages, new_file
 from tests.servers.upload_invariants import live
@@ -86,6 +87,7 @@ def test_old_things_go(upload: UploadService) -> None:
         "expired_links": 0,
         "revoked_links": 0,
         "dead_jobs": 0,
+        "deliveries": 0,
         "failures": 0,
     }
     assert upload.content("kept.txt") == b"kept"
@@ -449,3 +451,26 @@ def test_old_dead_jobs_are_forgotten(upload: UploadService) -> None:
     settings = replace(upload.settings, jobs_dead_seconds=-60)
     assert bootstrap.sweeper(settings, upload.context.backends).run().dead_jobs == 1
     assert upload.records.kept_jobs.jobs(dead=True, limit=1) == []
+
+
+def test_old_deliveries_are_forgotten(upload: UploadService) -> None:
+    """The sweeper removes ended deliveries after the period, and an endpoint's surplus hourly."""
+    name = added(upload).endpoint.id
+    for number in range(3):
+        upload.put(str(number), b"text")
+    upload.records.fan_out.fan_out("demo", name)
+    with upload.database.transaction() as connection:
+        connection.execute("UPDATE deliveries SET state = 'done'")
+
+    def swept(*, blobs: bool = True, most: int = 100) -> int:
+        settings = replace(upload.settings, webhook_max_deliveries=most)
+        run = bootstrap.sweeper(settings, upload.context.backends).run(blobs=blobs)
+        return run.deliveries
+
+    assert swept() == 0
+    assert swept(most=2, blobs=False) == 0
+    assert swept(most=2) == 1
+    with upload.database.transaction() as connection:
+        connection.execute("UPDATE deliveries SET created_at = 1")
+    assert swept(blobs=False) == 2
+    assert upload.records.deliveries.deliveries("demo", name, limit=9) == []

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from tests.servers.endpoints import ADDRESS, added, stored
 from tests.servers.upload import UploadService
 from wharf_upload.commands.webhooks import webhooks
+from wharf_upload.domain.webhooks import Endpoint
 
 UNKNOWN = "0" * 32
 
@@ -47,9 +48,11 @@ def test_failing_endpoints(upload: UploadService) -> None:
     for change in changes:
         name = added(upload).endpoint.id
         wanted.append(name)
-        upload.records.endpoints.change_endpoint(
-            "demo", name, lambda known, to=change: msgspec.structs.replace(known, **to)
-        )
+
+        def changed(known: Endpoint, to: dict[str, Any] = change) -> Endpoint:
+            return msgspec.structs.replace(known, **to)
+
+        upload.records.endpoints.change_endpoint("demo", name, changed)
     assert [line["id"] for line in lines(upload, "list", "--failing")] == sorted(wanted)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from wharf_upload.database.contract import Overview, Records, SharedLeases
@@ -45,3 +46,19 @@ class Backends(Protocol):
 
     @property
     def reservations(self) -> Reservations: ...
+
+
+@dataclass(frozen=True)
+class OpenBackends:
+    """Implements `Backends` by opened parts."""
+
+    store: BlobStore
+    records: Records
+    uploads: UploadRecords
+    jobs: JobRecords
+    kept_jobs: KeptJobs
+    webhooks: WebhookRecords
+    parts: PartialUploadStore
+    overview: Overview
+    leases: SharedLeases
+    reservations: Reservations

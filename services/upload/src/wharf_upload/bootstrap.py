@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,20 +12,17 @@ from servicekit.fetching import FetchError, fetch
 from servicekit.revocations import Revocations
 from servicekit.settings import SettingsError
 from wharf_upload import signals
-from wharf_upload.backends import Backends
-from wharf_upload.database.contract import Overview, Records, SharedLeases
-from wharf_upload.database.job_contract import JobRecords, KeptJobs
+from wharf_upload.backends import Backends, OpenBackends
+from wharf_upload.database.contract import Records
 from wharf_upload.database.reservations import SqlReservations
-from wharf_upload.database.room_contract import Reservations
 from wharf_upload.database.saved_rows import open_saved_rows
 from wharf_upload.database.shared_leases import SqlSharedLeases
 from wharf_upload.database.sql import SCHEMA, VERSION_TABLE, SqlRecords
-from wharf_upload.database.upload_contract import UploadRecords
-from wharf_upload.database.webhook_contract import WebhookRecords
 from wharf_upload.folders import UNDER_WAY
 from wharf_upload.maintenance import upload_sweeper
 from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
 from wharf_upload.maintenance.installation import Installation
+from wharf_upload.maintenance.old_deliveries import OldDeliveries
 from wharf_upload.maintenance.own_disk import OwnDisk
 from wharf_upload.maintenance.pictures import KeptPictures
 from wharf_upload.maintenance.replicas import Replicas
@@ -50,20 +46,6 @@ if TYPE_CHECKING:
 
 _SMALL_PAGE_BYTES = 1024
 _MAX_STATUS_BYTES = 4096
-
-
-@dataclass(frozen=True)
-class _OpenBackends:
-    store: BlobStore
-    records: Records
-    uploads: UploadRecords
-    jobs: JobRecords
-    kept_jobs: KeptJobs
-    webhooks: WebhookRecords
-    parts: PartialUploadStore
-    overview: Overview
-    leases: SharedLeases
-    reservations: Reservations
 
 
 def open_store(settings: Settings) -> TimedStore:
@@ -163,7 +145,7 @@ def open_backends(
     """Open the backends that the settings name; a given store or given records are used as is."""
     store = store or open_store(settings)
     records = records or open_records(settings, store)
-    return _OpenBackends(
+    return OpenBackends(
         store,
         records,
         records.uploads,
@@ -240,6 +222,9 @@ def sweeper(
         place=_place_of_blobs(settings),
         revoked_links=RevokedLinks(backends.records, revocations),
         kept_jobs=backends.kept_jobs,
+        old_deliveries=OldDeliveries(
+            backends.webhooks, settings.webhook_delivery_seconds, settings.webhook_max_deliveries
+        ),
     )
 
 

@@ -37,6 +37,18 @@ class WebhookSettings:
         "of the system. Empty: none.",
     )
 
+    webhook_delivery_seconds: int = setting(
+        30 * 24 * 3600,
+        doc="How long the log of deliveries keeps a delivery that has ended, in seconds.",
+        minimum=3600,
+    )
+    webhook_max_deliveries: int = setting(
+        10_000,
+        doc="The number of deliveries that have ended in the log of one endpoint. Each hour, the "
+        "worker removes the deliveries of the oldest events.",
+        minimum=100,
+    )
+
     def check_webhooks(self) -> None:
         """Raise `SettingsError` for a wrong allow-list or proxy."""
         try:

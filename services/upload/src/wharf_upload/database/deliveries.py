@@ -27,6 +27,8 @@ from wharf_upload.domain.webhooks import (
 )
 
 _OLD_AT_ONCE = 1000
+# A client may retry a delivery between the query for ended ones and their deletion.
+_DELETE_ENDED = f"DELETE FROM deliveries {FIND} AND state <> 'open'"  # noqa: S608 -- constants only
 
 
 class SqlDeliveries(Aggregate):
@@ -152,9 +154,33 @@ class SqlDeliveries(Aggregate):
                     (last, before, _OLD_AT_ONCE),
                 )
                 ended = [row[:3] for row in rows if row[3] != "open"]
-                connection.execute_many(f"DELETE FROM deliveries {FIND}", ended)  # noqa: S608 -- constants only
+                connection.execute_many(_DELETE_ENDED, ended)
             count += len(ended)
             # Open deliveries stay, and the next step begins after them.
             if len(rows) < _OLD_AT_ONCE or (not ended and rows[-1][4] == last):
                 return count
             last = rows[-1][4]
+
+    def forget_surplus(self, tenant: str, endpoint: str, most: int) -> int:
+        """Delete deliveries that have ended, except those of the `most` newest events."""
+        oldest = self._database.reading().row(
+            "SELECT seq FROM deliveries WHERE tenant = ? AND endpoint = ? AND seq > 0 "
+            "ORDER BY seq DESC LIMIT 1 OFFSET ?",
+            (tenant, endpoint, most),
+        )
+        count, last = 0, 0
+        while oldest is not None:
+            with self._database.transaction() as connection:
+                rows = connection.rows(
+                    "SELECT tenant, endpoint, seq, state FROM deliveries WHERE tenant = ? "
+                    "AND endpoint = ? AND seq > ? AND seq <= ? ORDER BY seq LIMIT ?",
+                    (tenant, endpoint, last, oldest[0], _OLD_AT_ONCE),
+                )
+                ended = [row[:3] for row in rows if row[3] != "open"]
+                connection.execute_many(_DELETE_ENDED, ended)
+            count += len(ended)
+            if len(rows) < _OLD_AT_ONCE:
+                break
+            # Open deliveries stay, and the next step begins after them.
+            last = rows[-1][2]
+        return count

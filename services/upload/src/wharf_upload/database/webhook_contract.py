@@ -89,6 +89,12 @@ class DeliveryRecords(Protocol):
     def forget_deliveries(self, before: int) -> int:
         """Delete deliveries that have ended and were created before a time; return how many."""
 
+    def forget_surplus(self, tenant: str, endpoint: str, most: int) -> int:
+        """Delete deliveries that have ended, except those of the `most` newest events.
+
+        Tests stay. Return how many were deleted.
+        """
+
 
 class FanOutRecords(Protocol):
     """The step from events to deliveries."""

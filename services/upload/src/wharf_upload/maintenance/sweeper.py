@@ -18,6 +18,7 @@ from pathlib import Path
 from servicekit.tokens import MAX_LIFETIME_SECONDS
 from wharf_upload.database.contract import Records
 from wharf_upload.database.job_contract import KeptJobs
+from wharf_upload.maintenance.old_deliveries import OldDeliveries
 from wharf_upload.maintenance.pictures import KeptPictures
 from wharf_upload.maintenance.replicas import Replicas
 from wharf_upload.maintenance.revoked_links import RevokedLinks
@@ -52,6 +53,7 @@ class Swept:
     expired_links: int = 0
     revoked_links: int = 0
     dead_jobs: int = 0
+    deliveries: int = 0
     failures: int = 0
     names: list[str] = field(default_factory=list)
 
@@ -92,6 +94,7 @@ class Sweeper:
         place: str = "",
         revoked_links: RevokedLinks | None = None,
         kept_jobs: KeptJobs | None = None,
+        old_deliveries: OldDeliveries | None = None,
     ) -> None:
         self._store, self._records, self._spool_root = store, records, spool_root
         # `place` is the name of the store in the records.
@@ -105,6 +108,7 @@ class Sweeper:
         self._held = held
         self._replicas, self._pictures = replicas, pictures
         self._revoked_links, self._kept_jobs = revoked_links, kept_jobs
+        self._old_deliveries = old_deliveries
 
     def run(self, *, blobs: bool = True, all_hours: bool = False) -> Swept:
         """Remove leftovers, deleted and expired files, and old rows.
@@ -146,6 +150,8 @@ class Sweeper:
         self._swept.ticket_uses = self._records.forget_ticket_uses(self._before(age))
         if self._kept_jobs is not None:
             self._swept.dead_jobs = self._kept_jobs.forget_dead(self._before(self._ages.dead_jobs))
+        if self._old_deliveries is not None:
+            self._swept.deliveries = self._old_deliveries.forget(self._clock(), of_all=of_all)
 
     def _before(self, age: float) -> int:
         """Return the time before which rows are older than `age` seconds, in milliseconds."""
