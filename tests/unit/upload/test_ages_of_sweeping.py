@@ -63,7 +63,7 @@ def sweep(service: UploadService, monkeypatch: pytest.MonkeyPatch) -> Sweep:
     """Return a function that sweeps at a moment (unix seconds) and returns the counted kinds."""
 
     def run(moment: float) -> set[str]:
-        sweeper = bootstrap.sweeper(service.settings, service.context)
+        sweeper = bootstrap.sweeper(service.settings, service.context.backends)
         replicas = Replicas(service.settings.data, lambda: moment)
         monkeypatch.setattr(sweeper, "_clock", lambda: moment)
         monkeypatch.setattr(sweeper, "_replicas", replicas)
@@ -141,7 +141,7 @@ def sweep_uploads(
         with monkeypatch.context() as patched:
             at = functools.partial(upload_sweeper.sweep, clock=lambda: moment)
             patched.setattr(upload_sweeper, "sweep", at)
-            return bootstrap.sweep_uploads(service.settings, service.context)()
+            return bootstrap.sweep_uploads(service.settings, service.context.backends)()
 
     return run
 

@@ -54,7 +54,7 @@ def test_walks_over_the_store(upload: UploadService, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(Sweeper, "run", run)
     clock.put_into(worker_loop, monkeypatch)
-    worker = bootstrap.worker_loop(upload.settings, upload.context)
+    worker = bootstrap.worker_loop(upload.settings, upload.context.backends)
     leases = SimpleNamespace(forget_old=lambda: forgotten.append(clock.now))
     monkeypatch.setattr(worker, "_leases", leases)
 
@@ -69,7 +69,7 @@ def test_walks_over_the_store(upload: UploadService, monkeypatch: pytest.MonkeyP
 def test_a_worker_that_ends(upload: UploadService, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that stops releases its turn, so that another worker can begin immediately."""
     ended, stop = list[bool](), threading.Event()
-    worker = bootstrap.worker_loop(upload.settings, upload.context)
+    worker = bootstrap.worker_loop(upload.settings, upload.context.backends)
     monkeypatch.setattr(worker, "_turn", SimpleNamespace(end=lambda: ended.append(True)))
     stop.set()
     worker.run(stop)
@@ -187,7 +187,7 @@ def test_walks_over_small_pictures(upload: UploadService, monkeypatch: pytest.Mo
     """
     clock, walks = Monotonic(), list[float]()
     clock.put_into(own_disk, monkeypatch)
-    own = bootstrap.own_disk(upload.settings, upload.context)
+    own = bootstrap.own_disk(upload.settings, upload.context.backends)
 
     def walk() -> None:
         walks.append(clock.now)

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.servers.webhook_requests import Endpoints, endpoints_of, problem
 from tests.servers.upload import UploadService
+from tests.servers.webhook_requests import Endpoints, endpoints_of, problem
 from wharf_upload.domain.webhooks import DISABLED_AFTER_SECONDS
 from wharf_upload.http.event_cursors import cursor_of
 

@@ -13,8 +13,8 @@ from servicekit.outbound.rules import Rules
 from servicekit.outbound.sender import Sender
 from servicekit.problems import ProblemError
 from servicekit.tokens import Principal
-from tests.servers.webhook_requests import URL, Endpoints, endpoints_of, problem
 from tests.servers.upload import UploadService
+from tests.servers.webhook_requests import URL, Endpoints, endpoints_of, problem
 from wharf_upload import webhook_bootstrap
 from wharf_upload.domain.webhooks import EventFilter
 from wharf_upload.webhooks.endpoint_catalog import EndpointCatalog
