@@ -75,6 +75,7 @@ WALKED = {
     ("POST", "/v1/webhooks/{endpoint}/enable"),
     ("POST", "/v1/webhooks/{endpoint}/replay"),
     ("GET", "/v1/webhooks/{endpoint}/deliveries"),
+    ("GET", "/v1/webhooks/{endpoint}/deliveries/{delivery}"),
     ("POST", "/v1/webhooks/{endpoint}/deliveries/{delivery}/retry"),
     ("GET", "/v1/tenants/{tenant}/limits"),
     ("PUT", "/v1/tenants/{tenant}/limits"),

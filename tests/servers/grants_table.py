@@ -168,6 +168,7 @@ ELSEWHERE: Mapping[tuple[str, str], str] = {
             *((method, "/{endpoint}") for method in ("GET", "PATCH", "DELETE")),
             *(("POST", f"/{{endpoint}}/{act}") for act in ("test", "rotate", "enable", "replay")),
             ("GET", "/{endpoint}/deliveries"),
+            ("GET", "/{endpoint}/deliveries/{delivery}"),
             ("POST", "/{endpoint}/deliveries/{delivery}/retry"),
         )
     },

@@ -48,6 +48,7 @@ IDS = {
     ("POST", "/v1/webhooks/{endpoint}/enable"): "enableWebhook",
     ("POST", "/v1/webhooks/{endpoint}/replay"): "replayWebhook",
     ("GET", "/v1/webhooks/{endpoint}/deliveries"): "listWebhookDeliveries",
+    ("GET", "/v1/webhooks/{endpoint}/deliveries/{delivery}"): "getWebhookDelivery",
     ("POST", "/v1/webhooks/{endpoint}/deliveries/{delivery}/retry"): "retryWebhookDelivery",
     ("GET", "/v1/links/{link}"): "getLink",
     ("DELETE", "/v1/links/{link}"): "endLink",

@@ -140,6 +140,7 @@ URL = b'{"url": "https://192.0.2.1/hook"}'
         *(("POST", f"{WEBHOOK}/{act}", None) for act in ("test", "rotate", "enable")),
         ("POST", f"{WEBHOOK}/replay", b'{"after": "0"}'),
         ("GET", f"{WEBHOOK}/deliveries", None),
+        ("GET", f"{WEBHOOK}/deliveries/test-1", None),
         ("POST", f"{WEBHOOK}/deliveries/test-1/retry", None),
     ],
 )

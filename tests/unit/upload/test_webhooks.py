@@ -28,6 +28,7 @@ ACTS: tuple[tuple[str, str, object], ...] = (
     ("POST", "/enable", None),
     ("POST", "/replay", {"after": "0"}),
     ("GET", "/deliveries", None),
+    ("GET", "/deliveries/test-1", None),
     ("POST", "/deliveries/test-1/retry", None),
     ("DELETE", "", None),
 )

@@ -15,10 +15,15 @@ _TEST_PREFIX = "test-"
 
 
 class ReplayDocument(msgspec.Struct, frozen=True, kw_only=True):
-    """A replay under way: it has handled the events up to `position` and ends at `until`."""
+    """A replay under way: it has handled the events up to `position` and ends at `until`.
+
+    `position_at` and `until_at` are when these events were recorded; null is the beginning.
+    """
 
     position: str
+    position_at: datetime | None
     until: str
+    until_at: datetime | None
     failed_only: bool
 
 
@@ -110,7 +115,9 @@ def of_endpoint(endpoint: Endpoint) -> EndpointDocument:
         if replay is None
         else ReplayDocument(
             position=_position(endpoint.tenant, replay.position),
+            position_at=_recorded(replay.position),
             until=_position(endpoint.tenant, replay.until),
+            until_at=_recorded(replay.until),
             failed_only=replay.failed_only,
         ),
         created_at=moment(endpoint.created_at),
@@ -150,6 +157,11 @@ def test_number(name: str) -> int | None:
 
 def _position(tenant: str, number: int) -> str:
     return cursor_of(tenant, number) if number else "0"
+
+
+def _recorded(number: int) -> datetime | None:
+    """Return when the event with a number was recorded; `None` for the beginning."""
+    return moment(number // 1000) if number else None
 
 
 def _moment(at: int | None) -> datetime | None:

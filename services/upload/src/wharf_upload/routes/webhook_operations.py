@@ -68,7 +68,7 @@ TEST = Operation(
     id="testWebhook",
     tag=TAG,
     summary="Send a test event",
-    description="The test has the type `dev.wharf.webhook.test`. `listWebhookDeliveries` shows its "
+    description="The test has the type `dev.wharf.webhook.test`. `getWebhookDelivery` shows its "
     "result; a test that fails is tried again like an event.",
     answers={202: Answer("The delivery of the test.", schemas.DeliveryDocument)},
     problems=(NOT_FOUND, OUTSIDE_GRANTS),
@@ -108,7 +108,14 @@ DELIVERIES = Operation(
     description="Tests come last. Deliveries that have ended are kept for 30 days.",
     query=bodies.DeliveryQuery,
     answers={200: Answer("A page of deliveries.", schemas.DeliveryPage)},
-    problems=(MALFORMED, NOT_FOUND, OUTSIDE_GRANTS),
+    problems=(MALFORMED, NOT_FOUND, EVENT_CURSOR_EXPIRED, OUTSIDE_GRANTS),
+)
+DELIVERY = Operation(
+    id="getWebhookDelivery",
+    tag=TAG,
+    summary="Read the delivery of an event or of a test",
+    answers={200: Answer("The delivery.", schemas.DeliveryDocument)},
+    problems=(MALFORMED, NOT_FOUND, EVENT_CURSOR_EXPIRED, OUTSIDE_GRANTS),
 )
 RETRY = Operation(
     id="retryWebhookDelivery",
@@ -117,5 +124,5 @@ RETRY = Operation(
     description="A delivery that has ended begins again with all its tries. An open delivery is "
     "tried at once.",
     answers={202: Answer("The delivery.", schemas.DeliveryDocument)},
-    problems=(NOT_FOUND, OUTSIDE_GRANTS),
+    problems=(MALFORMED, NOT_FOUND, EVENT_CURSOR_EXPIRED, OUTSIDE_GRANTS),
 )

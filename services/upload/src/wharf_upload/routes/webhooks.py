@@ -125,6 +125,12 @@ def _add_deliveries(
             next_cursor=None if is_last else schemas.delivery_id(tenant, page[-1].seq),
         )
 
+    @routes.get("/v1/webhooks/<endpoint>/deliveries/<delivery>")
+    @operation(declared.DELIVERY)
+    def get_delivery(endpoint: str, delivery: str) -> schemas.DeliveryDocument:
+        number = _number(g.principal.tenant, delivery, cursors())
+        return schemas.of_delivery(catalog.delivery(g.principal, _checked(endpoint), number))
+
     @routes.post("/v1/webhooks/<endpoint>/deliveries/<delivery>/retry")
     @operation(declared.RETRY)
     def retry(endpoint: str, delivery: str) -> tuple[int, schemas.DeliveryDocument]:

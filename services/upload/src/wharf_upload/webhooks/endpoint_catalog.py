@@ -169,6 +169,11 @@ class EndpointCatalog:
             caller.tenant, endpoint, state=state, before=before, limit=limit
         )
 
+    def delivery(self, caller: Principal, endpoint: str, seq: int) -> Delivery:
+        """Return one delivery; raises `not-found` if the log does not have it."""
+        self.find(caller, endpoint)
+        return _logged(self._deliveries.delivery(caller.tenant, endpoint, seq))
+
     def test(self, caller: Principal, endpoint: str) -> Delivery:
         """Send a test event; the log of deliveries shows the result."""
         known = self.find(caller, endpoint)
@@ -178,9 +183,7 @@ class EndpointCatalog:
     def retry(self, caller: Principal, endpoint: str, seq: int) -> Delivery:
         """Let a delivery begin again; raises `not-found` if the log does not have it."""
         known = self.find(caller, endpoint)
-        begun = self._deliveries.retry(known, seq)
-        if begun is None:
-            raise NOT_FOUND("The log has no such delivery.")
+        begun = _logged(self._deliveries.retry(known, seq))
         self._audit(caller, "retry", endpoint)
         return begun
 
@@ -212,6 +215,12 @@ def _found(endpoint: Endpoint | None) -> Endpoint:
     if endpoint is None:
         raise NOT_FOUND("No endpoint has this id.")
     return endpoint
+
+
+def _logged(delivery: Delivery | None) -> Delivery:
+    if delivery is None:
+        raise NOT_FOUND("The log has no such delivery.")
+    return delivery
 
 
 def _changed(known: Endpoint, change: Change) -> Endpoint:

@@ -68,5 +68,6 @@ WEBHOOKS = {
     "listWebhookDeliveries": Example(
         answers={200: schemas.DeliveryPage((_DELIVERY,), next_cursor=None)}
     ),
+    "getWebhookDelivery": Example(answers={200: _DELIVERY}),
     "retryWebhookDelivery": Example(answers={202: _DELIVERY}),
 }
