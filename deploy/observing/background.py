@@ -64,6 +64,26 @@ BACKGROUND = Row(
             Query(quantile(0.99, "wharf_jobs_duration_seconds", "lane"), "{{lane}}"),
         ),
         graph(
+            "Webhooks",
+            "Tries to deliver events, by result, and endpoints that were disabled or missed "
+            "events.",
+            "short",
+            Query(rate("wharf_webhook_tries_total", "result") + " * 60", "{{result}} per minute"),
+            Query(
+                rate("wharf_webhook_endpoints_disabled_total", "reason") + " * 3600",
+                "disabled per hour: {{reason}}",
+            ),
+            Query(rate("wharf_webhook_gaps_total") + " * 3600", "missed events per hour"),
+        ),
+        graph(
+            "Time of a delivery",
+            "Median and 99th percentile of the time that receivers take; a request ends after "
+            "15 s.",
+            "s",
+            Query(quantile(0.5, "wharf_webhook_duration_seconds"), "p50"),
+            Query(quantile(0.99, "wharf_webhook_duration_seconds"), "p99"),
+        ),
+        graph(
             "Signed links",
             "Links that were made, and links that were ended before they expired. Pages with "
             "pictures make unlisted links.",

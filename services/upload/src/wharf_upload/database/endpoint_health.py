@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from servicekit.database import Connection
+from servicekit.metric_buffers import MetricBuffer
 from wharf_upload.database.endpoints import find_endpoint, store
 from wharf_upload.database.unit_of_work import UnitOfWork
 from wharf_upload.domain.clock import now_microseconds
@@ -15,6 +18,10 @@ from wharf_upload.domain.webhooks import (
     Answer,
     Endpoint,
 )
+
+Reason = Literal["gone", "failing"]
+disabled = MetricBuffer()
+"""Endpoints that were disabled, by reason."""
 
 
 def note(connection: Connection, unit: UnitOfWork, seen: Endpoint, answer: Answer) -> None:
@@ -29,6 +36,7 @@ def note(connection: Connection, unit: UnitOfWork, seen: Endpoint, answer: Answe
     if changed != known:
         store(connection, changed)
     if changed.state == "disabled" != known.state:
+        unit.measured.append((disabled, ("gone" if answer.is_gone else "failing",)))
         data = msgspec.json.encode(EndpointNote(endpoint=known.id, reason=changed.reason))
         unit.events.append(
             (known.tenant, DISABLED_KIND, answer.at, data.decode(), now_microseconds())

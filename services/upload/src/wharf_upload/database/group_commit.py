@@ -183,6 +183,8 @@ class GroupCommit:
                     member.error = error
                 member.file_events = unit.file_events[known:]
             unit.close(connection)
+        for buffer, labels in unit.measured:
+            buffer.note((labels, 1))
         for member in group:
             member.finished = True
         return {tenant for tenant, *_ in unit.events}

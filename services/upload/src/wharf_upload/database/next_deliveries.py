@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from servicekit.database import Connection
+from servicekit.metric_buffers import MetricBuffer
 from wharf_upload.database.delivery_rows import OPEN, job_of
 from wharf_upload.database.endpoints import find_endpoint, store
 from wharf_upload.database.events import events_after
@@ -18,6 +19,8 @@ from wharf_upload.domain.webhooks import Endpoint, Replay
 # The most events that one commit looks at, most of which a filter may leave out.
 _LOOKED_AT = 500
 _AT_ONCE = 100
+gaps = MetricBuffer()
+"""Endpoints that missed events, because the events were deleted before."""
 
 
 def next_deliveries(connection: Connection, unit: UnitOfWork, tenant: str, endpoint: str) -> bool:
@@ -34,6 +37,8 @@ def next_deliveries(connection: Connection, unit: UnitOfWork, tenant: str, endpo
     _deliver(connection, unit, known, events)
     dropped = connection.row("SELECT events_dropped FROM usage WHERE tenant = ?", (known.tenant,))
     has_gap = dropped is not None and dropped[0] > known.position
+    if has_gap:
+        unit.measured.append((gaps, ()))
     store(
         connection,
         msgspec.structs.replace(

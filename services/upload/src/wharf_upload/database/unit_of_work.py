@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from servicekit.database import Connection
+from servicekit.metric_buffers import Labels, MetricBuffer
 from wharf_upload.database.allowances import allowance
 from wharf_upload.database.event_numbers import NotedEvent, insert_events
 from wharf_upload.database.new_jobs import insert_jobs
@@ -27,7 +28,8 @@ FileEvent = tuple[str, File]
 class UnitOfWork:
     """The changes of usage, events, pending deletions and jobs of a transaction.
 
-    They are written at its end.
+    They are written at its end. `measured` are the buffers and labels of counters that count one
+    more when the transaction has been committed.
     """
 
     quota: Quota
@@ -39,6 +41,7 @@ class UnitOfWork:
     file_events: list[FileEvent] = field(default_factory=list)
     pending_deletion: list[tuple[str, str, int]] = field(default_factory=list)
     jobs: list[NewJob] = field(default_factory=list)
+    measured: list[tuple[MetricBuffer, Labels]] = field(default_factory=list)
 
     def add(self, file: File, sign: int) -> None:
         """Add a file to the tenant's usage (`sign` 1), or subtract the file (`sign` -1)."""

@@ -29,7 +29,7 @@ from wharf_upload.maintenance import sweep_metrics
 from wharf_upload.maintenance.sweeper import Swept
 from wharf_upload.maintenance.upload_sweeper import SweptUploads
 from wharf_upload.maintenance.worker_report import Report
-from wharf_upload.observability import lane_metrics, store_metrics
+from wharf_upload.observability import delivery_metrics, lane_metrics, store_metrics
 from wharf_upload.settings import Settings
 from wharf_upload.streaming import fair_executor
 from wharf_upload.streaming.event_loop import StreamServer
@@ -112,6 +112,7 @@ def _connect() -> None:
     metrics.count_buffer(sweep_metrics.sweep_failures, _FAILURES)
     metrics.count_buffer(link_metrics.made_links, _LINKS_MADE)
     metrics.count_buffer(link_metrics.ended_links, _LINKS_ENDED)
+    delivery_metrics.connect()
     lane_metrics.connect()
     store_metrics.connect()
 

@@ -18,7 +18,10 @@ from wharf_upload.maintenance.worker_report import Report
 from wharf_upload.observability import lane_metrics, metrics
 
 # The prefixes of the service's metrics that the worker counts too.
-_SHOWN = ("wharf_sweeper_", "wharf_database_", "wharf_upload_store_", "wharf_jobs_")
+_SHOWN = (
+    *("wharf_sweeper_", "wharf_database_", "wharf_upload_store_", "wharf_jobs_"),
+    "wharf_webhook_",
+)
 
 
 class WorkerPort:

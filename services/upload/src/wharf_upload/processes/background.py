@@ -44,10 +44,11 @@ def metrics_port(settings: Settings, service: str) -> WorkerPort | None:
     # A single process keeps its metrics in memory. prometheus_client reads the variable at its
     # first import, so remove it before.
     os.environ.pop("PROMETHEUS_MULTIPROC_DIR", None)
-    from wharf_upload.observability import lane_metrics, store_metrics
+    from wharf_upload.observability import delivery_metrics, lane_metrics, store_metrics
     from wharf_upload.observability.worker_port import WorkerPort
 
     if settings.uses_object_store:
         store_metrics.begin_at_zero()
+    delivery_metrics.begin_at_zero()
     lane_metrics.begin_at_zero(settings.lane_rules)
     return WorkerPort(settings.worker_metrics_port, service)

@@ -20,7 +20,7 @@ from wharf_upload import bootstrap, job_bootstrap, webhook_bootstrap
 from wharf_upload.hashing.daemon import DigestDaemon
 from wharf_upload.maintenance.bodies_under_way import BodiesUnderWay
 from wharf_upload.maintenance.replicas import Replicas
-from wharf_upload.observability import lane_metrics, metrics
+from wharf_upload.observability import delivery_metrics, lane_metrics, metrics
 from wharf_upload.observability.nginx_logs.collector import Collector
 from wharf_upload.processes import startup
 from wharf_upload.settings import Settings
@@ -120,6 +120,7 @@ def _jobs(own: Settings, stop: threading.Event) -> None:
     if own.upload_worker:
         backends = startup.application.context.backends
         lanes = job_bootstrap.lanes(own, backends)
+        delivery_metrics.begin_at_zero()
         lane_metrics.begin_at_zero(lanes)
         job_bootstrap.run_jobs(own, backends, lanes, stop, metrics.publish_lanes)
 

@@ -11,7 +11,3 @@ tries = MetricBuffer()
 """Tries of deliveries, by result."""
 durations = MetricBuffer()
 """Seconds from the beginning of a try to the receiver's answer."""
-disabled = MetricBuffer()
-"""Endpoints that were disabled, by reason: `gone` or `failing`."""
-gaps = MetricBuffer()
-"""Endpoints that missed events, because the events were deleted before."""
