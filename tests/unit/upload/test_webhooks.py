@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +18,7 @@ from tests.servers.upload import UploadService
 from tests.servers.webhook_requests import URL, Endpoints, endpoints_of, problem
 from wharf_upload import webhook_bootstrap
 from wharf_upload.domain.webhooks import EventFilter
-from wharf_upload.webhooks.endpoint_catalog import EndpointCatalog
+from wharf_upload.webhooks.endpoint_catalog import EndpointCatalog, Shown
 
 ABSENT = "0" * 32
 ACTS: tuple[tuple[str, str, object], ...] = (
@@ -143,31 +144,42 @@ def test_urls_that_are_allowed(hooks: Endpoints, url: str) -> None:
     assert hooks.create(url=url)["url"] == url
 
 
-def test_a_host_without_an_address(hooks: Endpoints) -> None:
-    """The URL of a host that no name server knows is refused with `endpoint-not-allowed`."""
+def _created(hooks: Endpoints, error: OSError) -> Shown:
+    """Create an endpoint while the resolver raises an error."""
 
-    def nothing(name: str) -> list[str]:
-        raise OSError(name)
+    def failing(_: str) -> list[str]:
+        raise error
 
     records, settings = hooks.upload.records, hooks.upload.settings
     catalog = EndpointCatalog(
         records.endpoints,
         records.deliveries,
-        lambda: Sender(Rules(), resolver=nothing),
+        lambda: Sender(Rules(), resolver=failing),
         webhook_bootstrap.secrets_of(settings),
         time.time,
     )
     caller = Principal("demo", "ops", frozenset(("webhooks:admin",)), "token", 1 << 40)
+    return catalog.create(
+        caller,
+        url="https://hooks.example",
+        description="",
+        wanted=EventFilter(),
+        ordered=False,
+    )
+
+
+def test_a_host_without_an_address(hooks: Endpoints) -> None:
+    """The URL of a host that no name server knows is refused with `endpoint-not-allowed`."""
     with pytest.raises(ProblemError) as error:
-        catalog.create(
-            caller,
-            url="https://hooks.example",
-            description="",
-            wanted=EventFilter(),
-            ordered=False,
-        )
+        _created(hooks, socket.gaierror(socket.EAI_NONAME, "unknown"))
     assert error.value.problem.slug == "endpoint-not-allowed"
     assert "has no address" in error.value.detail
+
+
+def test_dns_that_does_not_answer(hooks: Endpoints) -> None:
+    """An endpoint can be created while DNS does not answer; the sender checks it later."""
+    shown = _created(hooks, socket.gaierror(socket.EAI_AGAIN, "later"))
+    assert shown.endpoint.url == "https://hooks.example"
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 
 import pytest
 
 from servicekit.outbound import AllowList, NotAllowed, Rules, Sender, SendingFailed
+from servicekit.outbound.errors import DnsUnavailable
 
 HTTPS = "does not begin with https://"
 PORT = "use 443 or a port from 1024 up"
@@ -133,6 +135,20 @@ def test_a_name_without_an_address_fails(answer: list[str] | None) -> None:
     with pytest.raises(SendingFailed, match=r"no address of unknown\.example") as raised:
         own.check("https://unknown.example", resolve=True)
     assert raised.value.kind == "dns"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [(socket.EAI_AGAIN, DnsUnavailable), (socket.EAI_NONAME, SendingFailed)]
+)
+def test_dns_that_does_not_answer(code: int, kind: type[SendingFailed]) -> None:
+    """A resolver without an answer of DNS raises another error than an unknown name."""
+
+    def failing(name: str) -> list[str]:
+        raise socket.gaierror(code, name)
+
+    with pytest.raises(SendingFailed) as raised:
+        Sender(Rules(), resolver=failing).check("https://unknown.example", resolve=True)
+    assert type(raised.value) is kind
 
 
 @pytest.mark.parametrize(

@@ -31,3 +31,7 @@ class SendingFailed(Exception):
         super().__init__(reason)
         self.kind: Kind = kind
         self.reason = reason
+
+
+class DnsUnavailable(SendingFailed):
+    """DNS did not answer, so it is unknown whether the name has an address."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 
 from servicekit.outbound.addresses import Address, parsed
-from servicekit.outbound.errors import SendingFailed
+from servicekit.outbound.errors import DnsUnavailable, SendingFailed
 from servicekit.outbound.urls import Host
 
 #: Return the addresses of a name, best first, as texts; raise `OSError`.
@@ -30,6 +30,7 @@ def addresses_of(host: Host, resolver: Resolver) -> list[Address]:
     """Return the different addresses of a host in their order, at least one.
 
     Raises:
+        DnsUnavailable: DNS does not answer.
         SendingFailed: the name has no address.
     """
     if host.address:
@@ -38,6 +39,10 @@ def addresses_of(host: Host, resolver: Resolver) -> list[Address]:
         texts = resolver(host.name)
         # An address of a link is written with its zone (fe80::1%eth0).
         found = list(dict.fromkeys(parsed(text.partition("%")[0]) for text in texts))
+    except socket.gaierror as error:
+        if error.errno == socket.EAI_AGAIN:
+            raise DnsUnavailable("dns", f"DNS does not answer for {host.name}") from None
+        found = []
     except (OSError, ValueError):  # a name that the resolver cannot encode
         found = []
     if not found:

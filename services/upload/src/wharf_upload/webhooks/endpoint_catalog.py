@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from servicekit.ids import uuid7_hex
-from servicekit.outbound.errors import NotAllowed, SendingFailed
+from servicekit.outbound.errors import DnsUnavailable, NotAllowed, SendingFailed
 from servicekit.outbound.sender import Sender
 from servicekit.problems import NOT_FOUND
 from servicekit.tokens import Principal
@@ -200,6 +200,9 @@ class EndpointCatalog:
             self._sender().check(url, resolve=True)
         except NotAllowed as error:
             raise ENDPOINT_NOT_ALLOWED(f"The URL is not allowed: {error}.") from None
+        except DnsUnavailable as error:
+            # This process may have no way to DNS: another process sends the requests.
+            log.warning("an endpoint's host was not checked: %s", error)
         except SendingFailed as error:
             raise ENDPOINT_NOT_ALLOWED(f"The URL's host has no address: {error}.") from None
 
