@@ -84,6 +84,7 @@ belongs() {
     case $1 in
     console) return 0 ;;
     live* | images*) is_there "upload${1#"${1%%-*}"}" ;;
+    jobs*) is_there "worker${1#"${1%%-*}"}" ;;
     *) return 1 ;;
     esac
 }
@@ -116,7 +117,7 @@ for service in \
     upload-s3 live-s3 images-s3 gateway-s3 \
     upload-1 live-1 images-1 gateway-1 \
     upload-2 live-2 images-2 gateway-2 \
-    worker worker-s3 worker-1 auth console; do
+    worker worker-s3 worker-1 jobs-1 auth console; do
     replace "$service"
 done
 for service in prometheus grafana; do

@@ -39,7 +39,7 @@ from tests.servers.wharf.raw_http import exchange, head, until
 # A busy engine queues its work, and images may have to be built first.
 pytestmark = [pytest.mark.timeout(900), pytest.mark.story]
 SERVICES = {"auth", "console", "upload", "live", "images", "worker", "gateway"}
-REPLICAS = {"auth", "console", "postgres", "redis", "balancer", "worker-1"} | {
+REPLICAS = {"auth", "console", "postgres", "redis", "balancer", "worker-1", "jobs-1"} | {
     f"{kind}-{number}" for kind in ("upload", "live", "images", "gateway") for number in "12"
 }
 DOWN, UP = SCALE.splitlines()

@@ -237,7 +237,7 @@ def test_networks() -> None:
     assert networks("grafana") == {"grafana", "dashboards"}
     members = {name for name in SERVICES if "records" in networks(name)}
     services = {f"{kind}-{number}" for kind in ("upload", "live") for number in "12"}
-    assert members == {"postgres", "redis", "migrate", "worker-1", *services}
+    assert members == {"postgres", "redis", "migrate", "worker-1", "jobs-1", *services}
 
 
 def test_who_sees_what() -> None:

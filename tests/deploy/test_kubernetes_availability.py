@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from deploy.k8s.checks.rendering import ROOT
 from tests.deploy.cluster import WORKLOADS, cluster
 
 PRODUCTION = "production-complete"
@@ -29,8 +30,9 @@ def test_two_of_each(variant: str) -> None:
     A StatefulSet has three, because its rollout stops a pod before it starts a new pod.
     """
     found = cluster(variant)
-    (scaler,) = found.kind("HorizontalPodAutoscaler")
+    scaler = found.one("HorizontalPodAutoscaler", "wharf-upload")
     assert scaler["spec"]["minReplicas"] == LEAST[variant]
+    assert found.one("HorizontalPodAutoscaler", "wharf-jobs")["spec"]["minReplicas"] == 2
     for name in ("auth", "console"):
         assert found.one("Deployment", f"wharf-{name}")["spec"]["replicas"] == 2
     for name in ("auth", "console", "upload"):
@@ -67,16 +69,28 @@ def test_rollouts_on_one_node() -> None:
 
 @pytest.mark.parametrize("variant", LEAST)
 def test_the_autoscaler_has_the_say(variant: str) -> None:
-    """The autoscaler's target exists, sets no number of replicas, and requests CPU."""
+    """Each autoscaler's target exists, sets no number of replicas, and requests CPU."""
     found = cluster(variant)
-    (scaler,) = found.kind("HorizontalPodAutoscaler")
-    target = scaler["spec"]["scaleTargetRef"]
-    deployment = found.one(target["kind"], target["name"])
-    assert target["apiVersion"] == deployment["apiVersion"]
-    assert "replicas" not in deployment["spec"]
-    assert scaler["spec"]["maxReplicas"] > scaler["spec"]["minReplicas"]
-    for container in deployment["spec"]["template"]["spec"]["containers"]:
-        assert container["resources"]["requests"]["cpu"]
+    scalers = found.kind("HorizontalPodAutoscaler")
+    assert len(scalers) == 2
+    for scaler in scalers:
+        target = scaler["spec"]["scaleTargetRef"]
+        deployment = found.one(target["kind"], target["name"])
+        assert target["apiVersion"] == deployment["apiVersion"]
+        assert "replicas" not in deployment["spec"]
+        assert scaler["spec"]["maxReplicas"] > scaler["spec"]["minReplicas"]
+        for container in deployment["spec"]["template"]["spec"]["containers"]:
+            assert container["resources"]["requests"]["cpu"]
+
+
+@pytest.mark.parametrize("variant", LEAST)
+def test_jobs_are_scaled_by_their_age(variant: str) -> None:
+    """The metric by which the pods of jobs are scaled is a documented metric of the worker."""
+    scaler = cluster(variant).one("HorizontalPodAutoscaler", "wharf-jobs")
+    (metric,) = scaler["spec"]["metrics"]
+    name = metric["external"]["metric"]["name"]
+    assert f"| `{name}` | gauge |" in (ROOT / "docs/metrics.md").read_text()
+    assert f"max({name})" in (ROOT / "docs/kubernetes.md").read_text()
 
 
 @pytest.mark.parametrize("variant", LEAST)
@@ -165,7 +179,10 @@ def test_the_worker() -> None:
     for variant in LEAST:
         upload = cluster(variant).pod("upload").container("upload")
         assert "WHARF_UPLOAD_WORKER" not in {one["name"] for one in upload["env"]}
-        assert cluster(variant).pod("worker").containers()[0]["args"] == ["worker"]
+        for name in ("worker", "jobs"):
+            (container,) = cluster(variant).pod(name).containers()
+            assert container["args"] == [name]
+            assert {"name": "WHARF_JOBS_ENGINE", "value": "dramatiq"} in container["env"]
     single = cluster("single-node-complete")
     upload = single.pod("upload").container("upload")
     assert {"name": "WHARF_UPLOAD_WORKER", "value": "true"} in upload["env"]

@@ -37,8 +37,8 @@ def test_targets_exist(variant: str) -> None:
             for one in found.kind("Service")
             if matches(monitor["spec"]["selector"], one["metadata"]["labels"])
         ]
-        if monitor["metadata"]["name"] == "wharf-worker" and "single" in variant:
-            assert services == []  # On one node upload runs the worker.
+        if monitor["metadata"]["name"] in {"wharf-worker", "wharf-jobs"} and "single" in variant:
+            assert services == []  # On one node upload runs the worker and the jobs.
             continue
         (service,) = services
         ports = {port["name"] for port in service["spec"]["ports"]}

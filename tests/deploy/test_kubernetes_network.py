@@ -75,10 +75,11 @@ def test_every_port_has_its_visitors(variant: str) -> None:
     found = cluster(variant)
     replicas = "single" not in variant
     apart = "object-store" in variant
+    background = [component("jobs"), component("worker")]
     expected = {
         ("auth", "uwsgi"): [component("upload")],
         ("auth", "secrets"): [component("upload")],
-        ("auth", "internal"): [PROMETHEUS] + [component("worker")] * replicas,
+        ("auth", "internal"): [PROMETHEUS, *(background * replicas)],
         ("console", "uwsgi"): [component("upload")],
         ("console", "internal"): [PROMETHEUS],
         ("upload", "door"): [component("console")],
@@ -90,13 +91,14 @@ def test_every_port_has_its_visitors(variant: str) -> None:
         ("upload", "images"): [],
         ("upload", "replicas"): [component("upload")],
         ("worker", "worker"): [PROMETHEUS],
+        ("jobs", "jobs"): [PROMETHEUS],
     }
     ports = {(pod.component, name) for pod in found.pods() for name in pod.ports()}
     for pod in found.pods():
         for name, number in pod.ports().items():
             assert found.may_enter(pod, number) == expected[pod.component, name], name
     absent = set() if apart else {("upload", "replicas")}
-    absent |= set() if replicas else {("worker", "worker")}
+    absent |= set() if replicas else {("worker", "worker"), ("jobs", "jobs")}
     assert ports == expected.keys() - absent
 
 
@@ -104,15 +106,16 @@ def test_every_port_has_its_visitors(variant: str) -> None:
 def test_without_components(variant: str) -> None:
     """Without an Ingress every peer can reach the public port.
 
-    Without Prometheus no peer can reach an internal port, except the worker, which reads auth's.
+    Without Prometheus no peer can reach an internal port, except the worker and the pods of jobs,
+    which read auth's.
     """
     found = cluster(variant)
     upload = found.pod("upload")
     assert found.may_enter(upload, 8080) == [{}]
     for port in (8081, 8083):
         assert found.may_enter(upload, port) == []
-    worker = [component("worker")] if variant != "single-node" else []
-    assert found.may_enter(found.pod("auth"), 8082) == worker
+    readers = [] if variant == "single-node" else [component("jobs"), component("worker")]
+    assert found.may_enter(found.pod("auth"), 8082) == readers
 
 
 @pytest.mark.parametrize("variant", COMPLETE)
@@ -126,7 +129,8 @@ def test_what_leaves(variant: str) -> None:
         "auth": {5432, 6379} if databases else set(),
         "console": {8086, 6379} if databases else {8086},
         "upload": {3031, 3032, 3033, *((5432, 6379) if databases else ())},
-        "worker": {5432, 8082},
+        "worker": {5432, 6379, 8082},
+        "jobs": {5432, 6379, 8082},
         "migrations": {5432} if databases else set(),
     }
     if apart:

@@ -24,7 +24,8 @@ SERVING = [
 VOLUMES = {"configMap", "downwardAPI", "emptyDir", "persistentVolumeClaim", "projected", "secret"}
 NAMES = {"auth", "console", "gateway", "images", "upload"}
 # How long a pod may wait at its end at most, in seconds; docs/kubernetes.md explains the sums.
-DRAIN_SECONDS = {"auth": 5 + 30, "console": 5 + 30, "upload": 5 + 30 + 35, "worker": 5}
+DRAIN_SECONDS = {"auth": 5 + 30, "console": 5 + 30, "upload": 5 + 30 + 35}
+DRAIN_SECONDS |= {"worker": 5 + 10, "jobs": 10 + 5}
 
 
 def pod_of(variant: str, name: str) -> Pod:
@@ -311,7 +312,7 @@ def test_files_of_secrets_are_mounted(variant: str) -> None:
                     folder, _, key = value.rpartition("/")
                     assert key in cluster(variant).one("Secret", mounted[folder])["data"]
                     found += 1
-    counts = {"single-node-complete": 0, "production-complete": 11, "object-store-complete": 15}
+    counts = {"single-node-complete": 0, "production-complete": 14, "object-store-complete": 19}
     assert found == counts[variant]
 
 
@@ -323,7 +324,7 @@ def test_keys_of_the_object_store() -> None:
         for container in pod.containers()
         if "blob-keys" in {one["name"] for one in container["volumeMounts"]}
     }
-    assert holding == {"upload", "live", "worker", "migrate"}
+    assert holding == {"upload", "live", "worker", "jobs", "migrate"}
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

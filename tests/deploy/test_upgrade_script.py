@@ -25,7 +25,7 @@ esac
 """
 ONE = "auth upload gateway worker"
 S3 = "auth store upload-s3 live-s3 images-s3 gateway-s3 worker-s3 console"
-REST = "worker-1 auth console"
+REST = "worker-1 jobs-1 auth console"
 TWO = "auth upload-1 gateway-1 upload-2 gateway-2 worker-1 postgres redis balancer"
 
 
