@@ -17,7 +17,7 @@ from tests.servers.ports import free_ports
 from wharf_native.places import Places
 from wharf_native.survivors import survivors
 
-CHILDREN = ("nginx", "auth", "upload", "console", "live", "images")
+CHILDREN = ("nginx", "auth", "upload", "worker", "console", "live", "images")
 
 # A dummy for wharf-auth, wharf-upload, wharf-images and uwsgi. It records its events, and has a
 # child process. When the dummy stops, it ends the child process.
@@ -30,7 +30,8 @@ def note(what):
 
 program, *arguments = os.path.basename(sys.argv[0]), *sys.argv[1:]
 name = arguments[-1].split("/")[-2] if program == "uwsgi" else program + " " + arguments[0]
-name = {"wharf-upload live": "live", "wharf-images serve": "images"}.get(name, name)
+names = {"upload live": "live", "upload worker": "worker", "images serve": "images"}
+name = names.get(name.removeprefix("wharf-"), name)
 serves = " " not in name
 note("start")
 told = serves and os.path.exists(os.environ["DUMMY_EVENTS"] + ".fail")

@@ -50,6 +50,7 @@ def test_all_of_them(wharf: Wharf) -> None:
     assert done.returncode == 0, done.stderr
     assert [line for line in wharf.output.splitlines() if "restarting" in line] == [
         "wharf: restarting upload",
+        "wharf: restarting worker",
         "wharf: restarting auth",
         "wharf: restarting console",
         "wharf: restarting gateway",
@@ -92,7 +93,7 @@ def test_a_wrong_configuration(wharf: Wharf, root: Path) -> None:
 def test_what_cannot_be_restarted(wharf: Wharf) -> None:
     """`restart` refuses an unknown name with the list of names, and refuses when no Wharf runs."""
     assert (
-        "cannot restart nginx; choose from upload, auth, console, gateway, images, live"
+        "cannot restart nginx; choose from upload, worker, auth, console, gateway, images, live"
         in wharf.restart("nginx").stderr
     )
     assert wharf.end() == 0

@@ -27,7 +27,8 @@ def test_the_order_of_the_stop(start: Start) -> None:
     wharf.wait_ready()
     assert wharf.end() == 0
     ends = [event for event in wharf.events if "end" in event]
-    assert sorted(ends) == ["end auth", "end console", "end images", "end live", "end upload"]
+    services = ("auth", "console", "images", "live", "upload", "worker")
+    assert sorted(ends) == [f"end {name}" for name in services]
     assert wharf.processes == []
     assert wharf.sockets() == []
 

@@ -44,7 +44,7 @@ def test_the_gateway_stops_first(options: Any) -> None:
     """
     groups = sorted(options.process_group_configs, key=lambda group: group.priority)
     assert [group.name for group in groups] == ["prepare", "services", "gateway"]
-    assert len(groups[1].process_configs) == 8
+    assert len(groups[1].process_configs) == 10
     last = {one.name for one in groups[2].process_configs}
     assert last == {"nginx", "live-0", "live-1"}
 

@@ -29,7 +29,7 @@ from wharf_native.process_manager import Manager
 
 # The order of a restart. upload is first, because it has to understand the tokens of a new auth
 # (ADR 34). The console calls both through the gateway. The optional services are last.
-NAMES = ("upload", "auth", "console", "gateway", "images", "live")
+NAMES = ("upload", "worker", "auth", "console", "gateway", "images", "live")
 _POLL_SECONDS = 0.05
 _GOES_ON = {ProcessStates.STARTING, ProcessStates.RUNNING}
 # The states of a process that supervisord starts or has started.

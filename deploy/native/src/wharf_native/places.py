@@ -21,9 +21,12 @@ _SHARED = ("spool", "staging", "tenants", "auth", "upload", "console", "answers"
 # Wharf can run without these two services. Without them, the gateway refuses their requests with
 # 503 (ADR 52).
 OPTIONAL = ("live", "images")
-# Services with several processes, which share their metrics in a folder.
+# Services with several processes, which share their metrics in a folder. The worker uses the folder
+# of upload.
 _COUNTED = ("auth", "upload", "console")
-SERVICES = (*_COUNTED, *OPTIONAL)
+# Services with a listening socket.
+LISTENING = (*_COUNTED, *OPTIONAL)
+SERVICES = (*_COUNTED, "worker", *OPTIONAL)
 # The name of an instance that does not share its WHARF_DATA.
 ALONE = "native"
 

@@ -32,8 +32,6 @@ def service_environment(
         # of 1 MiB are below the bounds: hashing a large file with mapped ones took 6 % longer.
         "MALLOC_TRIM_THRESHOLD_": _KEPT_BYTES,
         "MALLOC_MMAP_THRESHOLD_": _KEPT_BYTES,
-        # The worker is a part of upload's uWSGI here, not a separate process (ADR 20).
-        "WHARF_UPLOAD_WORKER": "true",
         # A person who runs Wharf this way tries it out or develops it (`/console/examples/`).
         "WHARF_CONSOLE_EXAMPLES": "true",
         **{name: value for name, value in environ.items() if value or name[:6] != "WHARF_"},
@@ -47,6 +45,8 @@ def service_environment(
         "WHARF_UWSGI": os.path.join(settings.root, ".venv/bin/uwsgi"),
         "WHARF_DATA": places.data,
         "WHARF_PORT": str(settings.port),
+        # The worker is a separate process: its jobs must not delay bodies that the mule receives.
+        "WHARF_UPLOAD_WORKER": "false",
         "WHARF_INSTANCE": settings.instance,
         "WHARF_SPOOL": places.spool,
         "WHARF_AUTH_SOCKET": places.socket("auth"),

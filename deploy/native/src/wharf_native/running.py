@@ -19,7 +19,7 @@ from wharf_gateway.terminal import CannotRunError, log
 from wharf_gateway.tls_watch import CertificateWatch
 from wharf_native import logfiles
 from wharf_native.attendant import Attendant
-from wharf_native.places import OPTIONAL, SERVICES, Places, take_lock
+from wharf_native.places import LISTENING, OPTIONAL, SERVICES, Places, take_lock
 from wharf_native.plan import render_gateway, service_environment, template_values
 from wharf_native.process_manager import Manager
 from wharf_native.survivors import end_survivors
@@ -32,8 +32,9 @@ _MORE_SOCKETS = ("receiver", "auth-secrets")
 _LOGS = (*_PROCESSES, "access", "prepare")
 # A wait that is shorter than this is normal and is not logged.
 _SILENT_SECONDS = 5.0
-# The start waits this long for the optional services.
-_OPTIONAL_SECONDS = 20.0
+# The gateway does not show whether these services are ready. The start waits some seconds for them.
+_AWAITED = (*OPTIONAL, "worker")
+_AWAITED_SECONDS = 20.0
 _HOUSEKEEPING_SECONDS = 60.0
 # The pause between two checks of the logs. In this time a flood of requests adds a few megabytes.
 _LOGS_SECONDS = 1.0
@@ -91,7 +92,7 @@ def _manage(settings: RunSettings, places: Places, environ: Mapping[str, str]) -
         render=render,
         serving=lambda attendant: _serving(attendant, store, metrics, certificate),
     )
-    sockets = [Kept(places.socket(name)) for name in (*SERVICES, *_MORE_SOCKETS)]
+    sockets = [Kept(places.socket(name)) for name in (*LISTENING, *_MORE_SOCKETS)]
     manager = Manager(attendant, sockets)
     manager.serve()
     for one in sockets:
@@ -161,8 +162,8 @@ def _await_ready(attendant: Attendant, settings: RunSettings) -> None:
         nonlocal error, shown
         error = readiness.not_ready(settings, console=True)
         seconds = time.monotonic() - begin
-        if error is None and seconds < _OPTIONAL_SECONDS:
-            error = attendant.waits_for(OPTIONAL)
+        if error is None and seconds < _AWAITED_SECONDS:
+            error = attendant.waits_for(_AWAITED)
         if error is not None and seconds > _SILENT_SECONDS and error != shown:
             log(f"waiting: {error}")
             shown = error

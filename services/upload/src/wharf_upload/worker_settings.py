@@ -18,16 +18,15 @@ class WorkerSettings:
         False,
         doc=(
             "Whether the service does the background work itself. If `false`, run "
-            "`wharf-upload worker` as a separate process. `make run` sets this setting to "
-            "`true`."
+            "`wharf-upload worker` as a separate process, as `make run` does."
         ),
     )
     worker_metrics_port: int = setting(
         0,
         doc=(
-            "The port on which `wharf-upload worker` serves its metrics, on all addresses, for"
-            " Prometheus only. 0: no such port. The metrics of a worker inside the service are"
-            " among the metrics of the service."
+            "The port on which `wharf-upload worker` or `wharf-upload jobs` serves its metrics, on "
+            "all addresses, for Prometheus only. 0: no such port. The metrics of a worker inside "
+            "the service, and of the worker of `make run`, are among the metrics of the service."
         ),
         minimum=0,
         maximum=65535,

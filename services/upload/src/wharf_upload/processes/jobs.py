@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
 from servicekit.settings import SettingsError
 from wharf_upload import bootstrap, job_bootstrap
 from wharf_upload.job_settings import DRAMATIQ
@@ -20,8 +23,11 @@ def run_until_signal(settings: Settings) -> None:
             "WHARF_JOBS_ENGINE=dramatiq"
         )
     stop = background.stop_at_signal()
-    heard = background.follow_feed(settings, f"jobs-{settings.instance}", stop)
     backends = bootstrap.open_backends(settings)
-    lanes = job_bootstrap.lanes(settings, backends, heard=heard)
-    background.metrics_port(settings, "jobs")
-    job_bootstrap.run_workers(settings, backends, lanes, stop)
+    # Several of these processes may have the same name, for example in compose.
+    with TemporaryDirectory(prefix="wharf-jobs-") as folder:
+        name = f"jobs-{settings.instance}"
+        heard = background.follow_feed(settings, name, Path(folder), stop)
+        lanes = job_bootstrap.lanes(settings, backends, heard=heard)
+        background.open_metrics(settings, "jobs", stop)
+        job_bootstrap.run_workers(settings, backends, lanes, stop)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import resource
 import signal
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -27,6 +25,7 @@ from wharf_upload.live.credentials import AUDIENCES, TokenJudge
 from wharf_upload.live.health import Health
 from wharf_upload.live.sources import Sources
 from wharf_upload.notices.listener import listen
+from wharf_upload.processes import ready_files
 from wharf_upload.settings import ALONE, Settings
 
 log = logging.getLogger(__name__)
@@ -229,12 +228,5 @@ def _bound(address: str) -> socket.socket:
 
 
 def _say_ready() -> None:
-    """Write the files that tell the process manager that this process is ready and handles TERM.
-
-    uWSGI writes such files for the other services.
-    """
-    mark = os.environ.get("WHARF_READY_FILE")
-    if mark:
-        for path in (mark, f"{mark}.term"):
-            Path(path).write_text("ready\n", encoding="ascii")
+    ready_files.write()
     log.info("the live channel is ready")

@@ -8,21 +8,22 @@ from __future__ import annotations
 import threading
 
 from wharf_upload import bootstrap, job_bootstrap, webhook_bootstrap
-from wharf_upload.processes import background
+from wharf_upload.processes import background, ready_files
 from wharf_upload.settings import Settings
 
 
 def run_until_signal(settings: Settings) -> None:
     """Run the background work until TERM or INT."""
     stop = background.stop_at_signal()
-    heard = background.follow_feed(settings, f"worker-{settings.instance}", stop)
+    name = f"worker-{settings.instance}"
+    heard = background.follow_feed(settings, name, settings.data / "upload" / name, stop)
     backends = bootstrap.open_backends(settings)
     # In a thread, so an object store that does not respond does not stop the worker.
     threading.Thread(target=bootstrap.prepare_object_store, args=(settings,), daemon=True).start()
     lanes = job_bootstrap.lanes(settings, backends, heard=heard)
-    port = background.metrics_port(settings, "worker")
-    publish = port.publish if port else lambda _: None
-    publish_lanes = port.publish_lanes if port else lambda _: None
+    publishers = background.open_metrics(settings, "worker", stop)
+    publish = publishers.report if publishers else lambda _: None
+    publish_lanes = publishers.lanes if publishers else lambda _: None
     jobs = threading.Thread(
         target=job_bootstrap.run_jobs,
         args=(settings, backends, lanes, stop, publish_lanes),
@@ -33,6 +34,7 @@ def run_until_signal(settings: Settings) -> None:
     )
     jobs.start()
     fan_out.start()
+    ready_files.write()
     bootstrap.worker_loop(settings, backends, publish, heard=heard).run(stop)
     jobs.join()
     fan_out.join()
