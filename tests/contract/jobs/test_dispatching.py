@@ -19,7 +19,7 @@ from wharf_upload.jobs.runner import Runner
 
 
 class _Lane:
-    """A lane with a dispatcher, and an engine that runs its turns when it is told to."""
+    """A lane with a dispatcher, and an engine that runs its turns when the test says so."""
 
     def __init__(self, records: SqlRecords, **windows: int) -> None:
         self.engine, self.handler = KeepingEngine(), Recording()
@@ -45,7 +45,7 @@ def test_one_share(records: SqlRecords) -> None:
 
 
 def test_the_room_of_the_lane(records: SqlRecords) -> None:
-    """A lane takes no job while as many jobs are taken as it may run at once."""
+    """A lane takes no job while `at_once` of its jobs are taken."""
     add(records, *map(str, range(9)))
     lane = _Lane(records)
     assert lane.dispatcher.turn()
@@ -63,7 +63,7 @@ def test_the_window_of_a_share(records: SqlRecords) -> None:
 
 
 def test_a_share_with_many_jobs(records: SqlRecords) -> None:
-    """A share with one job runs it in the next turn, whatever number another share has waiting."""
+    """A share with one job runs it in the next turn, however many jobs another share has."""
     add(records, *(f"many-{number}" for number in range(300)), share="a")
     lane = _Lane(records)
     lane.turn()
@@ -72,7 +72,7 @@ def test_a_share_with_many_jobs(records: SqlRecords) -> None:
 
 
 def test_more_shares_than_room(records: SqlRecords) -> None:
-    """With more shares than the lane has room, turns go on with the shares that got none."""
+    """With more shares than room in the lane, the next turns continue with the other shares."""
     for share in range(12):
         add(records, f"{share}", f"{share}", share=f"share-{share:02}")
     lane = _Lane(records)

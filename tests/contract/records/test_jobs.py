@@ -93,7 +93,7 @@ def test_lanes_are_apart(records: SqlRecords) -> None:
 
 
 def test_pages_of_shares(records: SqlRecords) -> None:
-    """Shares with waiting jobs come in order of their names, in pages after a name."""
+    """Shares with waiting jobs are in order of their names, in pages after a name."""
     for share in ("b", "a", "c", "a"):
         _add(records, f"of-{share}", share=share)
     shares = records.jobs.waiting_shares
@@ -147,7 +147,7 @@ def test_an_old_turn(records: SqlRecords, database: Database, end: str) -> None:
 
 
 def test_an_expired_lease(records: SqlRecords, database: Database) -> None:
-    """A turn whose lease has expired does not begin, even if nobody has taken the job since."""
+    """A turn whose lease has expired does not begin, even if no process has taken the job since."""
     _add(records, "file-1")
     (turn,) = _take(records)
     _expire(database)
@@ -155,7 +155,7 @@ def test_an_expired_lease(records: SqlRecords, database: Database) -> None:
 
 
 def test_turns_that_did_not_begin(records: SqlRecords) -> None:
-    """Released turns wait again at once, and the taking counts as no try."""
+    """Released turns wait again immediately, and the taking counts as no try."""
     _add(records, "file-1")
     (turn,) = _take(records)
     records.jobs.release([turn, Turn("unknown", 1), Turn(turn.id, 7)])
@@ -202,7 +202,7 @@ def test_a_run_that_does_not_count(records: SqlRecords) -> None:
 
 
 def test_dead_jobs(records: SqlRecords) -> None:
-    """A dead job waits for nobody, is listed with its reason, and runs again after a retry."""
+    """A dead job does not wait, is listed with its reason, and runs again after a retry."""
     _add(records, "file-1")
     job = _taken(records)
     records.jobs.bury(job, "The file is gone.")
@@ -235,7 +235,7 @@ def test_retry_and_drop_by_filter(records: SqlRecords) -> None:
 
 
 def test_a_dropped_job(records: SqlRecords) -> None:
-    """The handler of a job that was dropped meanwhile loses its turn."""
+    """The handler of a job that is dropped during the run loses its turn."""
     _add(records, "file-1")
     job = _taken(records)
     assert records.kept_jobs.drop(ids=[job.id]) == 1

@@ -116,7 +116,7 @@ class Again(msgspec.Struct, frozen=True):
 
 
 class Dead(msgspec.Struct, frozen=True):
-    """The job must not run again by itself, because of `why`; an operator may retry the job."""
+    """The job must not run again, because of `why`, unless an operator retries the job."""
 
     why: str
     effects: Effects | None = None

@@ -1,6 +1,6 @@
 """Takes due jobs, share after share, and hands them to an engine.
 
-Fairness is by rotation: a turn of a lane looks at the next shares after those of the last turn, and
+Fairness is by rotation: a turn of a lane reads the next shares after those of the last turn, and
 gives each of them a part of the lane's room. So the number of jobs of one share has no effect on
 the wait of another share.
 """
@@ -44,7 +44,7 @@ class LaneDispatcher:
         self._after = ""
 
     def turn(self) -> bool:
-        """Take what is due and has room; return whether there may be more to take at once.
+        """Take due jobs that have room; return whether there may be more to take immediately.
 
         Raises `DatabaseUnavailable` and `EngineUnavailable`.
         """
@@ -69,7 +69,7 @@ class LaneDispatcher:
     def _rooms(self, free: int, taken: Mapping[str, int]) -> tuple[dict[str, int], bool]:
         """Return how many jobs to take of the next shares, and whether these were the last shares.
 
-        The next turn goes on after the last share that got room.
+        The next turn continues after the last share that got room.
         """
         lane = self.lane
         found = self._records.waiting_shares(lane.name, self._after, _SHARES_A_TURN)

@@ -19,13 +19,13 @@ def _columns() -> list[sa.Column[object]]:
         # Lanes are fair between shares: the tenant, or in the lane `webhook` the endpoint.
         sa.Column("share", _name(), nullable=False),
         sa.Column("tenant", _name(), nullable=False),
-        # What the job is about, for example the id of a file.
+        # The object of the job, for example the id of a file.
         sa.Column("subject", _name(), nullable=False),
         # In unix milliseconds, by the database's clock.
         sa.Column("run_at", sa.BigInteger, nullable=False),
         # How often the job was taken. An older turn cannot end the job.
         sa.Column("turn", sa.Integer, nullable=False),
-        # The turns that count as tries: without those that a handler gave back uncounted.
+        # The turns that count as tries: without those that a handler did not count.
         sa.Column("tries", sa.Integer, nullable=False),
         sa.Column("created_at", sa.BigInteger, nullable=False),
         # Why the last try failed, in plain English.
