@@ -71,9 +71,10 @@ def made(tenants: Tenants, signer: Signer) -> World:
             ("held", "suspended", "owner"),
         )
     }
-    api = signer.client(tid="busy", scope=" ".join(ALL_SCOPES))
+    api = signer.client(tid="busy", scope=" ".join((*ALL_SCOPES, "webhooks:admin")))
     accounts = _accounts(tenants)
     places = {**_fill(api), **accounts, **_group(tenants, accounts), **_tickets(signer)}
+    places |= _webhook(api)
     return World(tenants, people, api, places)
 
 
@@ -157,6 +158,20 @@ def _fill(api: ApiClient) -> dict[str, str]:
     link = {"bucket": "default", "key": unquote(planted), "expires_in": 86400}
     assert api.send_json("POST", "/v1/links", link).status == 201
     return {"planted": planted}
+
+
+def _webhook(api: ApiClient) -> dict[str, str]:
+    """Make an endpoint with a test, and return their ids; the endpoint is paused, so that nothing
+    is sent.
+    """
+    url = f"https://93.184.216.34/{LONG}"
+    answer = api.send_json("POST", "/v1/webhooks", {"url": url, "description": PLANTED})
+    assert answer.status == 201, answer.body
+    hook = answer.json()["endpoint"]["id"]
+    assert api.send_json("PATCH", f"/v1/webhooks/{hook}", {"paused": True}).status == 200
+    answer = api.request("POST", f"/v1/webhooks/{hook}/test", b"")
+    assert answer.status == 202, answer.body
+    return {"hook_id": hook, "test_id": answer.json()["id"]}
 
 
 def _tus(key: str) -> str:

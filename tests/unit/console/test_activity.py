@@ -117,3 +117,11 @@ def test_the_first_page_goes_on_by_itself(console: Console) -> None:
 def test_owners_alone_see_it(console: Console) -> None:
     """Only owners see the page of events, because it lists events of the whole tenant."""
     assert console.person("editor").get(PAGE).status_code == 403
+
+
+def test_an_endpoint_that_was_disabled(console: Console) -> None:
+    """The page names a webhook that was disabled, and its reason links to the endpoint."""
+    note = {"endpoint": "019f", "reason": "The receiver answered 410 Gone."}
+    page = shown(console, event("7", "webhook.disabled", endpoint=note))
+    assert "A webhook was disabled" in page
+    assert '<a href="/console/webhooks/019f"><bdi>The receiver answered 410 Gone.</bdi></a>' in page

@@ -124,7 +124,7 @@ def test_a_new_key_is_told_as_a_move(upload: UploadService) -> None:
 
 def test_events_without_a_file() -> None:
     """Warnings and unknown kinds of events are shown only to a caller without limits."""
-    for kind in ("quota.warning", "file.news"):
+    for kind in ("quota.warning", "webhook.disabled", "file.news"):
         event = Event(seq=1, kind=kind, at=1)
         assert told(EVERYTHING, event) is event
         for reach in (NOTHING, reach_of([CompactGrant("*", "", "r")])):

@@ -278,7 +278,7 @@ def test_endpoints_of_others(hooks: Endpoints, method: str, path: str, body: obj
 
 @pytest.mark.parametrize(("method", "path", "body"), ACTS)
 def test_the_scope(hooks: Endpoints, method: str, path: str, body: object) -> None:
-    """A client without `webhooks:admin` gets 403, whatever other scopes it has."""
+    """A client without `webhooks:admin` gets 403, with any other scopes."""
     scope = "files:read files:write files:delete buckets:admin events:read tenants:admin"
     made = hooks.create()
     refused = hooks.ask(method, f"/{made['id']}{path}", body, scope=scope)

@@ -19,7 +19,10 @@ from wharf_upload.live.rules import require_listener, sees, told
 from wharf_upload.notices.messages import Progress
 
 SCOPES = ("events:read", "files:read", "files:write", "files:delete", "buckets:admin")
-KINDS = ("file.created", "file.moved", "file.news", "quota.warning", "bucket.made")
+KINDS = (
+    *("file.created", "file.moved", "file.news"),
+    *("quota.warning", "webhook.disabled", "bucket.made"),
+)
 EVERYTHING: frozenset[str] = frozenset()
 
 

@@ -1,4 +1,4 @@
-"""The events of the tenant's files and quotas."""
+"""The events of the tenant's files, quotas and webhooks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,17 @@ from wharf_console.api.session import Session
 # The cursor of an event. Earlier releases send a number, and this release also sends a number on
 # its first day.
 Cursor = str | int
+#: The kinds of events that this release knows.
+KINDS = (
+    "file.created",
+    "file.replaced",
+    "file.changed",
+    "file.moved",
+    "file.deleted",
+    "file.expired",
+    "quota.warning",
+    "webhook.disabled",
+)
 
 
 class QuotaWarning(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,11 +38,19 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
     key: str
 
 
+class EndpointNote(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint of webhooks that was disabled: its id, and the reason."""
+
+    endpoint: str
+    reason: str
+
+
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """An event.
 
     `file` is the file after the event, or before its deletion. A `quota.warning` has `quota`. A
-    `file.moved`, and a `file.changed` with another key, has the former address in `moved_from`.
+    `file.moved`, and a `file.changed` with another key, has the former address in `moved_from`. A
+    `webhook.disabled` has `endpoint`.
     """
 
     id: Cursor
@@ -40,6 +59,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     file: File | None
     quota: QuotaWarning | None
     moved_from: Address | None = None
+    endpoint: EndpointNote | None = None
 
 
 class Events(msgspec.Struct, frozen=True, kw_only=True):

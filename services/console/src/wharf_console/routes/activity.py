@@ -13,15 +13,6 @@ from wharf_console.web.access import needs
 from wharf_console.web.current import api
 
 ROWS = 100
-KINDS = (
-    "file.created",
-    "file.replaced",
-    "file.changed",
-    "file.moved",
-    "file.deleted",
-    "file.expired",
-    "quota.warning",
-)
 # The cursors of this release of the API, and of earlier releases.
 _CURSOR = re.compile(r"[A-Za-z0-9_-]{16}|[0-9]{1,18}")
 _NO_CURSOR = ("malformed-request", "event-cursor-expired")
@@ -35,7 +26,7 @@ def blueprint(_: AppContext) -> Blueprint:
     @needs("events:read")
     def overview() -> str:
         kind = request.args.get("kind", "")
-        kind = kind if kind in KINDS else ""
+        kind = kind if kind in events.KINDS else ""
         before = request.args.get("before", "")
         before = before if _CURSOR.fullmatch(before) else ""
         try:
@@ -46,7 +37,7 @@ def blueprint(_: AppContext) -> Blueprint:
             # A person has changed the address or used an old one: show the first page.
             before, page = "", events.newest(api(), kind=kind, limit=ROWS)
         return render_template(
-            "activity/overview.html", page=page, kind=kind, kinds=KINDS, is_first=not before
+            "activity/overview.html", page=page, kind=kind, kinds=events.KINDS, is_first=not before
         )
 
     return routes

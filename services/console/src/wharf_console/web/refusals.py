@@ -52,6 +52,7 @@ _TOLD_BY_TITLE = frozenset(
         "no-file",
         "outside-grants",
         "group-exists",
+        "replay-under-way",
     )
 )
 # Titles for the audit log of problems that have separate pages.
@@ -92,5 +93,7 @@ _TITLES: dict[str, Callable[[], str]] = {
     "no-file": lambda: gettext("No file was chosen"),
     "tenant-quota-exceeded": lambda: gettext("The quota of your tenant is used up"),
     "tenant-limit-reached": lambda: gettext("The tenant has as many of these as it may"),
+    "endpoint-not-allowed": lambda: gettext("The address of the endpoint is not allowed"),
+    "replay-under-way": lambda: gettext("A replay of this endpoint is under way"),
     "storage-full": lambda: gettext("The disk of the service is full"),
 }

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from datetime import UTC, datetime, tzinfo
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
 import msgspec
 from flask import Blueprint, flash, g, redirect, render_template, request, url_for
@@ -20,6 +19,7 @@ from wharf_console.web import refusals
 from wharf_console.web.access import needs
 from wharf_console.web.current import api
 from wharf_console.web.language import gettext
+from wharf_console.web.zones import in_utc
 
 Pairs = list[tuple[str, str]]
 _EMPTY_ROWS = 2
@@ -99,15 +99,7 @@ def _expiry(form: DescriptionForm) -> datetime | UnsetType | None:
         return None
     if form.expiry.data == "keep" or moment is None:
         return UNSET
-    return moment.replace(tzinfo=_zone(form.zone.data or "")).astimezone(UTC)
-
-
-def _zone(name: str) -> tzinfo:
-    """Return the time zone; UTC if this machine does not know it."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return UTC
+    return in_utc(moment, form.zone.data or "")
 
 
 def _digest(file: File) -> str:
