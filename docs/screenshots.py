@@ -21,10 +21,11 @@ from tests.servers.browser import browsing
 from tests.servers.pages.looks import Look
 from tests.servers.pages.stage import Stage
 from tests.servers.pages.world import Login, World
+from tests.servers.webhook_receiver import Received, Reply, webhook_receiver
 from tests.servers.wharf.api_client import ApiClient
 from tests.servers.wharf.instance import Wharf, running
 from tests.servers.wharf.people import PASSWORD
-from tests.servers.wharf.tenants import Signer, Tenants
+from tests.servers.wharf.tenants import ALL_SCOPES, Signer, Tenants
 
 FOLDER = Path(__file__).parent / "pictures"
 _TENANT = "harbour"
@@ -67,6 +68,21 @@ def _ask_to_delete(stage: Stage) -> None:
     stage.one("dialog[open]")
 
 
+def _open_endpoint(stage: Stage) -> None:
+    stage.press("main th a")
+    stage.settle()
+    # The page is up to date when each event has a result.
+    stage.awaited(lambda: len(stage.all("tbody tr")) == len(_PHOTOS) + len(_TEXTS))
+    stage.awaited(lambda: "not tried yet" not in stage.one("tbody").text)
+    stage.awaited(lambda: stage.browser.execute_script(_CALM))
+
+
+def _answer(request: Received) -> Reply:
+    """Return what the receiver of webhooks answers: it refuses one file."""
+    refuses = request.event["data"]["file"]["key"] == "storm.png"
+    return Reply(503, body=b"The index is full.") if refuses else Reply()
+
+
 def _drop(stage: Stage) -> None:
     for name, phase in list(_PHOTOS.items())[:3]:
         stage.choose(".dz-hidden-input", stage.file(f"{name}.png", picture(phase)))
@@ -83,6 +99,7 @@ PICTURES = (
     Picture("console-files-narrow", "/console/b/photos/", _NARROW),
     Picture("console-files-chinese", "/console/b/photos/", _CHINESE),
     Picture("console-delete", "/console/b/photos/", before=_ask_to_delete),
+    Picture("console-webhook", "/console/webhooks", before=_open_endpoint),
     Picture("examples-thumbnails", "/console/examples/thumbnails"),
     Picture("examples-dropzone", "/console/examples/dropzone", before=_drop),
     Picture("reference", "/docs", who="", before=lambda stage: stage.awaited(
@@ -113,8 +130,8 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + check
 
 
-def furnish(wharf: Wharf) -> World:
-    """Create the tenant, its people and its files."""
+def furnish(wharf: Wharf, hook: str) -> World:
+    """Create the tenant, its people, its files and an endpoint for webhooks with the URL `hook`."""
     tenants = Tenants(wharf)
     admin = tenants.admin
     names = {"tenant": _TENANT, "display_name": "Harbour Office"}
@@ -125,10 +142,12 @@ def furnish(wharf: Wharf) -> World:
         user = {"username": username, "display_name": name, "role": role, "password": PASSWORD}
         _done(admin, "POST", f"/auth/v1/tenants/{_TENANT}/users", user)
     signer = Signer(wharf)
-    api = signer.client(tid=_TENANT)
+    api = signer.client(tid=_TENANT, scope=" ".join((*ALL_SCOPES, "webhooks:admin")))
     _done(signer.client(scope="tenants:admin"), "PUT", f"/v1/tenants/{_TENANT}/limits", limits)
     _done(api, "PUT", "/v1/buckets/photos", {"allowed_types": ["image/*", "text/plain"]})
     _done(api, "PUT", "/v1/buckets/press", {"public": True})
+    endpoint = {"url": hook, "bucket": "photos", "description": "Index of the archive"}
+    _done(api, "POST", "/v1/webhooks", endpoint)
     for name, phase in _PHOTOS.items():
         api.stored(f"{name}.png", picture(phase), bucket="photos")
         api.stored(f"examples/{name}.png", picture(phase))
@@ -163,10 +182,11 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        running() as wharf,
+        webhook_receiver(_answer) as receiver,
+        running(WHARF_WEBHOOK_ALLOW="127.0.0.1") as wharf,
         browsing(Path(folder) / "profile") as browser,
     ):
-        stage = Stage(browser, wharf, furnish(wharf), Path(folder))
+        stage = Stage(browser, wharf, furnish(wharf, receiver.url), Path(folder))
         for wanted in PICTURES:
             if not names or wanted.name in names:
                 take(stage, wanted)

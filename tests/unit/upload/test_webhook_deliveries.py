@@ -256,7 +256,7 @@ def test_replays_that_are_refused(hooks: Endpoints, body: dict[str, object], sta
 
 
 def test_410_disables(hooks: Endpoints) -> None:
-    """An endpoint whose receiver answers 410 is disabled immediately, and an event has the reason."""
+    """An endpoint whose receiver answers 410 is disabled, and an event has the reason."""
     made = hooks.create()["id"]
     sent(hooks, made, "a.txt", status=410)
     found = hooks.found(made)
