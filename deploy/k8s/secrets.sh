@@ -5,6 +5,7 @@
 #
 #   credentials.json   the first administrator's client id and secret
 #   <unix time>-*.pem  signing keys of auth; the number is the time at which a key was made, and orders the keys
+#   secrets.keys       keys that seal secrets in upload's database (docs/operating-webhooks.md)
 #   *.env              from OVERLAY/*.env.example: URLs of databases; edit them
 #   blob-keys          from OVERLAY/blob-keys.example: two lines, the object store's access key and its
 #                      secret key; edit it
@@ -48,6 +49,11 @@ if [ ! -f credentials.json ]; then
     mv .new credentials.json
 fi
 
+if [ ! -f secrets.keys ]; then
+    printf '%s %s\n' "$(openssl rand -hex 4)" "$(openssl rand -base64 32)" >.new
+    mv .new secrets.keys
+fi
+
 edit=
 for example in ../*.env.example ../blob-keys.example; do
     [ -f "$example" ] || continue
@@ -74,6 +80,9 @@ done
     for key in [0-9]*.pem; do
         echo "      - $key"
     done
+    echo '  - name: wharf-sealing-keys'
+    echo '    files:'
+    echo '      - secrets.keys'
     for env in *.env; do
         [ -f "$env" ] || continue
         echo "  - name: wharf-$(basename "$env" .env)"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 import pytest
 
 from tests.deploy.cluster import cluster, matches
@@ -133,9 +135,11 @@ def test_what_leaves(variant: str) -> None:
         "jobs": {5432, 6379, 8082},
         "migrations": {5432} if databases else set(),
     }
+    senders = ("worker",) if databases else ("upload",)
+    for sender in senders:
+        allowed[sender] |= {443, 1024}
     if apart:
         allowed["upload"] |= {443, 8089}
-        allowed["worker"] |= {443}
     peers = {
         3031: [component("auth")],
         3032: [component("auth")],
@@ -143,15 +147,73 @@ def test_what_leaves(variant: str) -> None:
         8082: [component("auth")],
         8086: [component("upload")],
         8089: [component("upload")],
-        443: [outside("s3", "object-store")],
+        443: [outside("s3", "object-store")] * apart,
         5432: [outside("postgresql")],
         6379: [outside("redis")],
     }
     for pod in found.pods():
         ports = {one["port"] for rule in found.rules(pod, "Egress") for one in rule["ports"]}
         assert ports == allowed[pod.component] | {53}, pod.name
-        for port in ports - {53}:
-            assert found.may_leave(pod, port) == peers[port]
+        for port in ports - {53, 1024}:
+            inside = [peer for peer in found.may_leave(pod, port) if "ipBlock" not in peer]
+            assert inside == peers[port]
+
+
+def _sends_to(variant: str, address: str, port: int) -> set[str]:
+    """Return the components whose pods may send to an address outside of the pods' network."""
+    found, wanted = cluster(variant), ipaddress.ip_address(address)
+    return {
+        pod.component
+        for pod in found.pods()
+        for rule in found.rules(pod, "Egress")
+        for peer in rule.get("to", ())
+        if "ipBlock" in peer
+        and wanted in ipaddress.ip_network(peer["ipBlock"]["cidr"])
+        and not any(
+            wanted in ipaddress.ip_network(network) for network in peer["ipBlock"].get("except", ())
+        )
+        and any(one["port"] <= port <= one.get("endPort", one["port"]) for one in rule["ports"])
+    }
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    ("address", "port"),
+    [
+        *(("93.184.215.14", port) for port in (443, 1024, 65535)),
+        ("2606:2800:21f:cb07::1", 443),
+    ],
+)
+def test_webhooks_leave(variant: str, address: str, port: int) -> None:
+    """Only pods that deliver webhooks reach public addresses, at the ports of webhooks."""
+    sender = "upload" if variant.startswith("single-node") else "worker"
+    assert _sends_to(variant, address, port) == {sender}
+    for closed in (22, 25, 80, 1023):
+        assert _sends_to(variant, address, closed) == set()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("169.254.169.254", "10.244.0.7", "172.20.1.1", "192.168.1.1", "100.100.100.200"),
+        *("127.0.0.1", "::1", "fd00::1", "fe80::1"),
+        *("64:ff9b::a00:1", "2001:0:a00:1::1", "2002:a00:1::1"),
+    ],
+)
+def test_webhooks_stay_outside(variant: str, address: str) -> None:
+    """No pod reaches private addresses, the nodes' metadata or translated addresses by a policy."""
+    assert _sends_to(variant, address, 443) == set()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_internal_receivers(variant: str) -> None:
+    """The component for internal receivers opens one network, and the setting permits the same."""
+    complete = variant in COMPLETE
+    assert bool(_sends_to(variant, "10.20.3.4", 8443)) == complete
+    assert _sends_to(variant, "10.21.0.1", 8443) == set()
+    config = cluster(variant).generated("ConfigMap", "wharf-config")["data"]
+    assert config.get("WHARF_WEBHOOK_ALLOW") == ("10.20.0.0/16" if complete else None)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -162,7 +224,7 @@ def test_policies_name_pods_that_exist(variant: str) -> None:
         for direction, side in (("ingress", "from"), ("egress", "to")):
             for rule in policy["spec"].get(direction, ()):
                 for peer in rule.get(side, ()):
-                    if "namespaceSelector" not in peer:
+                    if not {"namespaceSelector", "ipBlock"} & peer.keys():
                         assert found.selected(peer["podSelector"]), policy["metadata"]["name"]
 
 

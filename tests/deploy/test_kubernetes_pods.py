@@ -155,17 +155,23 @@ def test_who_decodes_pictures_has_nothing(variant: str) -> None:
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_live_channel_reads_what_upload_writes(variant: str) -> None:
-    """The live channel has upload's mounts and settings, and the gateway knows its socket."""
+    """The live channel has upload's mounts and settings, and the gateway knows its socket.
+
+    It has no sealing keys, because it reads no secrets of the database.
+    """
     pod = cluster(variant).pod("upload")
     live, upload = pod.container("live"), pod.container("upload")
 
     def mounted(container: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            one["mountPath"]: one for one in container["volumeMounts"] if one["mountPath"] != "/tmp"
+            one["mountPath"]: one
+            for one in container["volumeMounts"]
+            if one["mountPath"] not in ("/tmp", "/secrets/sealing")
         }
 
     assert mounted(live) == mounted(upload)
-    apart = {"WHARF_SERVE_PREPARES", "WHARF_UPLOAD_WORKER"}
+    assert "sealing-keys" not in {one["name"] for one in live["volumeMounts"]}
+    apart = {"WHARF_SERVE_PREPARES", "WHARF_UPLOAD_WORKER", "WHARF_SECRETS_KEY_FILE"}
     wanted = {k: v for k, v in environment(variant, upload).items() if k not in apart}
     assert environment(variant, live) == wanted
     told = environment(variant, pod.container("gateway"))
@@ -312,8 +318,22 @@ def test_files_of_secrets_are_mounted(variant: str) -> None:
                     folder, _, key = value.rpartition("/")
                     assert key in cluster(variant).one("Secret", mounted[folder])["data"]
                     found += 1
-    counts = {"single-node-complete": 0, "production-complete": 14, "object-store-complete": 19}
+    counts = {"single-node-complete": 2, "production-complete": 17, "object-store-complete": 22}
     assert found == counts[variant]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_who_opens_sealed_secrets(variant: str) -> None:
+    """Only containers that seal or open secrets have the sealing keys, read-only."""
+    holding = set()
+    for pod in cluster(variant).pods():
+        for container in pod.containers():
+            mounts = {one["name"]: one for one in container["volumeMounts"]}
+            if "sealing-keys" in mounts:
+                assert mounts["sealing-keys"]["readOnly"] is True
+                holding.add(container["name"])
+    senders = set() if variant == "single-node-complete" else {"worker"}
+    assert holding == {"upload", "migrate"} | senders
 
 
 def test_keys_of_the_object_store() -> None:

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from deploy.k8s.checks.rendering import ROOT
+from servicekit.sealing import KeyRing
 from wharf_auth import provisioning, signing
 
 SCRIPT = ROOT / "deploy/k8s/secrets.sh"
@@ -49,6 +50,17 @@ def test_auth_takes_the_credentials(overlay: Path) -> None:
     assert len(entries["admin"].client_secret) >= 43
 
 
+def test_upload_takes_the_sealing_key(overlay: Path) -> None:
+    """upload can seal with the key that the script made, and each run keeps the key."""
+    run(overlay)
+    keys = KeyRing.load(overlay / "secrets/secrets.keys")
+    sealed = keys.seal(b"secret", "place")
+    run(overlay)
+    again = KeyRing.load(overlay / "secrets/secrets.keys")
+    assert again.open(sealed, "place") == b"secret"
+    assert len(again.ids) == 1
+
+
 def test_kustomize_is_told_of_everything(overlay: Path) -> None:
     """The kustomization.yaml that the script writes puts each file into a Secret."""
     run(overlay)
@@ -58,6 +70,7 @@ def test_kustomize_is_told_of_everything(overlay: Path) -> None:
     assert generators == [
         {"name": "wharf-credentials", "files": ["credentials.json"]},
         {"name": "wharf-signing-keys", "files": [key.name]},
+        {"name": "wharf-sealing-keys", "files": ["secrets.keys"]},
         {"name": "wharf-auth-databases", "envs": ["auth-databases.env"]},
     ]
 

@@ -27,9 +27,9 @@ VARIANTS = {
     "single-node": ("single-node", ()),
     "production": ("production", ()),
     "object-store": ("object-store", ()),
-    "single-node-complete": ("single-node", ("ingress", "monitoring")),
-    "production-complete": ("production", ("ingress", "monitoring")),
-    "object-store-complete": ("object-store", ("ingress", "monitoring")),
+    "single-node-complete": ("single-node", ("ingress", "monitoring", "internal-receivers")),
+    "production-complete": ("production", ("ingress", "monitoring", "internal-receivers")),
+    "object-store-complete": ("object-store", ("ingress", "monitoring", "internal-receivers")),
 }
 
 _LEAST_VERSION = 5
