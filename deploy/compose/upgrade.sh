@@ -108,7 +108,11 @@ is_there auth || stop 'no container of Wharf is here to be upgraded; start it wi
 once auth-init
 if is_there upload; then once upload-migrate; fi
 if is_there upload-s3; then once upload-s3-migrate; fi
-if is_there upload-1; then once migrate; fi
+if is_there upload-1; then
+    # A new release may need another secret.
+    once secrets
+    once migrate
+fi
 # live comes before auth, as every upload does: both must understand the tokens that a new auth issues
 # (ADR 34). live and images come before their gateway, which sends them requests. The console comes last,
 # because it calls all of them.

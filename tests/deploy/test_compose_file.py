@@ -87,7 +87,8 @@ def test_a_store_of_ones_own(tmp_path: Path) -> None:
     for name in ("upload", "live", "worker"):
         assert merged[name]["environment"]["WHARF_BLOB_KEY_FILE"] == "/keys/blob-keys"
         assert "/keys/blob-keys" in str(merged[name]["volumes"])
-        assert set(merged[name]["networks"]) == {"inside", "objects"}
+        out = {"outside"} if name == "worker" else set()
+        assert set(merged[name]["networks"]) == {"inside", "objects"} | out
         # The volumes of docker-compose.yml stay.
         assert set(mounts(name).values()) <= set(
             re.findall(r"[^:' ]+", str(merged[name]["volumes"]))
@@ -224,17 +225,20 @@ def test_what_is_mounted_from_the_checkout() -> None:
 
 
 def test_networks() -> None:
-    """All networks are internal, except the networks of the published services.
+    """All networks are internal, except those of published services and of senders of webhooks.
 
     Grafana shares no network with a gateway.
     Only services that need the records are in the network of the records.
     """
     out = {name for name, one in NETWORKS.items() if not one.get("internal")}
-    assert out == {"public", "grafana"}
+    assert out == {"public", "grafana", "outside"}
     published = {"gateway", "gateway-s3", "balancer"}
     assert {name for name in SERVICES if "public" in networks(name)} == published
     assert {name for name in SERVICES if "grafana" in networks(name)} == {"grafana"}
     assert networks("grafana") == {"grafana", "dashboards"}
+    # They send webhooks.
+    sending = {name for name in SERVICES if "outside" in networks(name)}
+    assert sending == {name for name in SERVICES if name.split("-")[0] in {"worker", "jobs"}}
     members = {name for name in SERVICES if "records" in networks(name)}
     services = {f"{kind}-{number}" for kind in ("upload", "live") for number in "12"}
     assert members == {"postgres", "redis", "migrate", "worker-1", "jobs-1", *services}
@@ -440,3 +444,18 @@ def test_copied_from_a_fresh_checkout(folder: str, service: str) -> None:
         parts = Path(source).parts
         literal = list(itertools.takewhile(lambda part: not set("*?[") & set(part), parts))
         assert Path(*literal) in held, source
+
+
+def test_sealing_keys() -> None:
+    """In each profile, the processes of upload read one file with sealing keys."""
+    for name, service in SERVICES.items():
+        environment = service.get("environment", {})
+        if service.get("image", "").find("wharf-upload") < 0 or "WHARF_INSTANCE" not in environment:
+            continue
+        if "scale" in service["profiles"]:
+            assert environment["WHARF_SECRETS_KEY_FILE"] == "/secrets/secrets.keys"
+            assert mounts(name)["upload-secrets"] == "/secrets"
+        else:
+            assert "WHARF_SECRETS_KEY_FILE" not in environment
+            # The default is in this folder.
+            assert "/data/upload" in mounts(name).values()

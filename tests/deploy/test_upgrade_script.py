@@ -20,6 +20,7 @@ case "$*" in
     for word; do case $word in id-*) echo "${word#id-}" ;; esac; done ;;
 *' ps '*--quiet*) case " $HERE " in *" $last "*) echo "id-$last" ;; esac ;;
 *' up '*) echo "$last" >>"$STARTED" ;;
+*' run '*) echo "$last" >>"$STARTED.once" ;;
 'inspect '*) echo 'healthy 0' ;;
 esac
 """
@@ -27,6 +28,30 @@ ONE = "auth upload gateway worker"
 S3 = "auth store upload-s3 live-s3 images-s3 gateway-s3 worker-s3 console"
 REST = "worker-1 jobs-1 auth console"
 TWO = "auth upload-1 gateway-1 upload-2 gateway-2 worker-1 postgres redis balancer"
+
+
+def upgraded(tmp_path: Path, here: str) -> Path:
+    """Run the script on a stack of services; return the file with the services that it started."""
+    (tmp_path / "deploy/compose").mkdir(parents=True)
+    shutil.copy(SCRIPT, tmp_path / "deploy/compose")
+    program = tmp_path / "bin/docker"
+    program.parent.mkdir()
+    program.write_text(DOCKER)
+    program.chmod(0o755)
+    noted = tmp_path / "started"
+    done = subprocess.run(
+        ["sh", str(tmp_path / "deploy/compose/upgrade.sh")],
+        env={
+            "PATH": f"{program.parent}:{os.environ['PATH']}",
+            "HERE": here,
+            "STARTED": str(noted),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return noted
 
 
 @pytest.mark.parametrize(
@@ -47,23 +72,15 @@ def test_order(tmp_path: Path, here: str, started: str) -> None:
 
     In an older stack the script also starts services that are new in the stack's profile.
     """
-    (tmp_path / "deploy/compose").mkdir(parents=True)
-    shutil.copy(SCRIPT, tmp_path / "deploy/compose")
-    program = tmp_path / "bin/docker"
-    program.parent.mkdir()
-    program.write_text(DOCKER)
-    program.chmod(0o755)
-    noted = tmp_path / "started"
-    done = subprocess.run(
-        ["sh", str(tmp_path / "deploy/compose/upgrade.sh")],
-        env={
-            "PATH": f"{program.parent}:{os.environ['PATH']}",
-            "HERE": here,
-            "STARTED": str(noted),
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert noted.read_text().split() == started.split()
+    assert upgraded(tmp_path, here).read_text().split() == started.split()
+
+
+@pytest.mark.parametrize(
+    ("here", "ran"),
+    [(ONE, "auth-init upload-migrate"), (TWO, "auth-init secrets migrate")],
+    ids=["single", "scale"],
+)
+def test_what_runs_once(tmp_path: Path, here: str, ran: str) -> None:
+    """Before the migrations the script makes secrets that a new release needs."""
+    noted = upgraded(tmp_path, here).with_name("started.once")
+    assert noted.read_text().split() == ran.split()
