@@ -47,11 +47,19 @@ class Handler:
     def run(self, job: Job, _: Fence) -> Outcome:
         """Note the run, and return the effect."""
         os.write(self._runs, f"{job.subject} {job.turn} {os.getpid()}\n".encode())
-        if job.subject.startswith("held") and job.turn == 1:
+        if job.subject.startswith("held") and self._is_first(job.subject):
             while not (self._folder / "go").exists():
                 time.sleep(0.01)
         time.sleep(_MOMENT_SECONDS)
         return Done(effect(job))
+
+    def _is_first(self, subject: str) -> bool:
+        """Tell whether no process has called this for the subject before."""
+        try:
+            (self._folder / f"begun-{subject}").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
 
     def gave_up(self, _job: Job, _why: str) -> Effects | None:
         """Return no effect."""
