@@ -238,7 +238,7 @@ def test_networks() -> None:
     assert networks("grafana") == {"grafana", "dashboards"}
     # They send webhooks.
     sending = {name for name in SERVICES if "outside" in networks(name)}
-    assert sending == {name for name in SERVICES if name.split("-")[0] in {"worker", "jobs"}}
+    assert sending == {"worker", "worker-s3", "jobs-1"}
     members = {name for name in SERVICES if "records" in networks(name)}
     services = {f"{kind}-{number}" for kind in ("upload", "live") for number in "12"}
     assert members == {"postgres", "redis", "migrate", "worker-1", "jobs-1", *services}

@@ -332,7 +332,7 @@ def test_who_opens_sealed_secrets(variant: str) -> None:
             if "sealing-keys" in mounts:
                 assert mounts["sealing-keys"]["readOnly"] is True
                 holding.add(container["name"])
-    senders = set() if variant == "single-node-complete" else {"worker"}
+    senders = set() if variant == "single-node-complete" else {"jobs"}
     assert holding == {"upload", "migrate"} | senders
 
 
