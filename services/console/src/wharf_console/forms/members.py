@@ -31,7 +31,7 @@ def roles_told() -> dict[str, str]:
     return {
         "viewer": gettext("Viewer: reads files"),
         "editor": gettext("Editor: also uploads and deletes files"),
-        "owner": gettext("Owner: also manages buckets, members and clients"),
+        "owner": gettext("Owner: also manages buckets, webhooks, members and clients"),
     }
 
 
