@@ -11,9 +11,9 @@ ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs/security.md").read_text(encoding="utf-8")
 _SECTION = PAGE.partition("\n## Queries that span tenants\n")[2].partition("\n## ")[0]
 _TABLES = (
-    "audit|bodies_under_way|buckets|clients|cors_origins|doomed|events|files|group_members"
-    "|idempotency|limits|link_keys|links|login_networks|member_groups|revocations|room_reserved"
-    "|sessions|tenants|ticket_uses|upload_parts|uploads|usage|users"
+    "audit|bodies_under_way|buckets|clients|cors_origins|deliveries|doomed|endpoints|events|files"
+    "|group_members|idempotency|jobs|jobs_dead|limits|link_keys|links|login_networks|member_groups"
+    "|revocations|room_reserved|sessions|tenants|ticket_uses|upload_parts|uploads|usage|users"
 )
 # A table that is given as a variable may be any table.
 _ASKS = re.compile(rf"\b(?:FROM|UPDATE|JOIN) (?:(?:{_TABLES})\b|{{)")

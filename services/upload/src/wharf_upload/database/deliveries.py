@@ -6,7 +6,6 @@ from servicekit.database import Connection
 from wharf_upload.database import endpoint_health
 from wharf_upload.database.aggregate import Aggregate
 from wharf_upload.database.delivery_rows import (
-    FIND,
     NAMES,
     OPEN,
     find_delivery,
@@ -27,8 +26,9 @@ from wharf_upload.domain.webhooks import (
 )
 
 _OLD_AT_ONCE = 1000
+_ONE = "WHERE tenant = ? AND endpoint = ? AND seq = ?"
 # A client may retry a delivery between the query for ended ones and their deletion.
-_DELETE_ENDED = f"DELETE FROM deliveries {FIND} AND state <> 'open'"  # noqa: S608 -- constants only
+_DELETE_ENDED = f"DELETE FROM deliveries {_ONE} AND state <> 'open'"  # noqa: S608 -- constants only
 
 
 class SqlDeliveries(Aggregate):
@@ -118,7 +118,7 @@ class SqlDeliveries(Aggregate):
         def effects(connection: Connection, unit: UnitOfWork) -> None:
             connection.execute(
                 "UPDATE deliveries SET state = ?, attempts = ?, status = ?, milliseconds = ?, "  # noqa: S608 -- constants only
-                f"error = ?, answer = ?, tried_at = ?, next_at = ? {FIND}",
+                f"error = ?, answer = ?, tried_at = ?, next_at = ? {_ONE}",
                 (
                     *(tried.state, delivery.attempts + 1, answer.status, answer.milliseconds),
                     *(answer.error, answer.body, answer.at, tried.next_at),
@@ -137,7 +137,7 @@ class SqlDeliveries(Aggregate):
 
         def effects(connection: Connection, _: UnitOfWork) -> None:
             connection.execute(
-                f"UPDATE deliveries SET state = 'failed', error = ?, next_at = NULL {FIND}",  # noqa: S608 -- constants only
+                f"UPDATE deliveries SET state = 'failed', error = ?, next_at = NULL {_ONE}",  # noqa: S608 -- constants only
                 (error, tenant, endpoint, seq),
             )
 
