@@ -139,6 +139,7 @@ def test_what_leaves(variant: str) -> None:
     allowed["jobs" if databases else "upload"] |= {443, 1024}
     if apart:
         allowed["upload"] |= {443, 8089}
+        allowed["worker"] |= {443}
     peers = {
         3031: [component("auth")],
         3032: [component("auth")],
