@@ -35,7 +35,7 @@ class Received:
 
 @dataclass
 class Reply:
-    """What the receiver answers; it waits `delay_seconds` before."""
+    """An answer of the receiver, which waits `delay_seconds` before."""
 
     status: int = 204
     fields: dict[str, str] = field(default_factory=dict)

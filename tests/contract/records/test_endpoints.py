@@ -123,7 +123,7 @@ def test_the_most_endpoints(records: SqlRecords) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_events_after_the_beginning(records: SqlRecords) -> None:
-    """An endpoint hears the events after its creation, each once and in order."""
+    """An endpoint receives the events after its creation, each once and in order."""
     _upload(records, "before")
     _added(records)
     _upload(records, "1", "2")
@@ -139,7 +139,7 @@ def test_events_after_the_beginning(records: SqlRecords) -> None:
 
 
 def test_a_tenant_without_events(records: SqlRecords) -> None:
-    """An endpoint of a tenant without events hears the tenant's first event."""
+    """An endpoint of a tenant without events receives the tenant's first event."""
     _added(records)
     _upload(records, "first")
     records.fan_out.fan_out("demo", "e1")
@@ -148,7 +148,7 @@ def test_a_tenant_without_events(records: SqlRecords) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_filters(records: SqlRecords) -> None:
-    """An endpoint hears only events of its kinds, in its bucket and below its prefix."""
+    """An endpoint receives only events of its kinds, in its bucket and below its prefix."""
     _added(records, filter=EventFilter(kinds=("file.created",), bucket="default", prefix="a/"))
     _upload(records, "a/1", "b/1", "a/2")
     records.delete("demo", "default", "a/1", None)
@@ -158,7 +158,7 @@ def test_filters(records: SqlRecords) -> None:
 
 
 def test_open_deliveries_are_bounded(records: SqlRecords, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An endpoint has a bounded number of open deliveries, and goes on when some have ended."""
+    """An endpoint has a bounded number of open deliveries, and continues when some have ended."""
     monkeypatch.setattr(Endpoint, "room", 2)
     _added(records)
     _upload(records, *"12345")
@@ -185,7 +185,7 @@ def test_many_events_that_do_not_pass(records: SqlRecords, monkeypatch: pytest.M
 @pytest.mark.usefixtures("all_tenants")
 @pytest.mark.parametrize("state", ["paused", "disabled"])
 def test_an_endpoint_that_is_not_active(records: SqlRecords, state: Any) -> None:
-    """An endpoint that is not active makes no deliveries, and goes on where it stopped."""
+    """An endpoint that is not active makes no deliveries, and continues where it stopped."""
     _added(records)
     _set_state(records, state)
     _upload(records, "1")
@@ -197,7 +197,7 @@ def test_an_endpoint_that_is_not_active(records: SqlRecords, state: Any) -> None
 
 
 def test_from_now(records: SqlRecords) -> None:
-    """An endpoint that skips to now hears only later events, and open deliveries end."""
+    """An endpoint that skips to now receives only later events, and open deliveries end."""
     _added(records)
     _upload(records, "open")
     records.fan_out.fan_out("demo", "e1")
@@ -211,7 +211,7 @@ def test_from_now(records: SqlRecords) -> None:
 
 
 def test_an_endpoint_becomes_active(records: SqlRecords) -> None:
-    """Deliveries that wait for a later time run at once when their endpoint becomes active."""
+    """Deliveries that wait for a later time run immediately when their endpoint becomes active."""
     _added(records)
     _upload(records, "1")
     records.fan_out.fan_out("demo", "e1")
@@ -263,7 +263,7 @@ def test_an_ordered_endpoint_that_fails(records: SqlRecords) -> None:
 
 @pytest.mark.usefixtures("all_tenants")
 def test_a_gap(records: SqlRecords, database: Database) -> None:
-    """An endpoint knows that events were deleted before it heard them."""
+    """An endpoint knows that events were deleted before it received them."""
     _added(records)
     _upload(records, "1", "2")
     assert records.forget_events(1 << 60) >= 1
@@ -320,7 +320,7 @@ def test_a_busy_receiver(records: SqlRecords) -> None:
 
 
 def test_gone(records: SqlRecords) -> None:
-    """A receiver that is gone disables its endpoint, with an event; the delivery has failed."""
+    """A receiver that answers 410 disables its endpoint, with an event; the delivery has failed."""
     _added(records)
     _upload(records, "1")
     records.fan_out.fan_out("demo", "e1")
@@ -378,7 +378,7 @@ def test_an_answer_of_an_old_address(records: SqlRecords) -> None:
 
 
 def test_a_retry(records: SqlRecords) -> None:
-    """A delivery that has ended begins again with a new job; an open one runs at once."""
+    """A delivery that has ended begins again with a new job; an open one runs immediately."""
     endpoint = _added(records)
     _upload(records, "1")
     records.fan_out.fan_out("demo", "e1")

@@ -303,7 +303,7 @@ def test_a_deleted_endpoint(sending: Sending, receiver: WebhookReceiver) -> None
 
 
 def test_a_paused_endpoint(sending: Sending, receiver: WebhookReceiver) -> None:
-    """A paused endpoint gets nothing, and all events when it goes on."""
+    """A paused endpoint gets nothing, and all events when it continues."""
     shown = sending.create(receiver.url)
     sending.upload("1")
     sending.records.fan_out.fan_out("demo", shown.endpoint.id)

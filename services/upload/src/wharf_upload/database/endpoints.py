@@ -163,7 +163,7 @@ class SqlEndpoints(Aggregate):
                 return None
             if known.replay is not None:
                 raise ReplayRuns
-            # The endpoint hears events after its position anyway.
+            # The endpoint receives events after its position anyway.
             until = min(replay.until, known.position)
             begun = msgspec.structs.replace(
                 known, replay=msgspec.structs.replace(replay, until=until)

@@ -41,7 +41,7 @@ class SqlFanOut(Aggregate):
         return moved
 
     def replay_step(self, tenant: str, endpoint: str, replay: str) -> bool:
-        """Make deliveries of the next events of a replay; return whether the replay goes on."""
+        """Make deliveries of the next events of a replay; return whether the replay continues."""
 
         def change(connection: Connection, unit: UnitOfWork) -> bool:
             known = find_endpoint(connection, tenant, endpoint)

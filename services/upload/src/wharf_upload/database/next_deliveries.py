@@ -16,7 +16,7 @@ from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.events import Event
 from wharf_upload.domain.webhooks import Endpoint, Replay
 
-# The most events that one commit looks at, most of which a filter may leave out.
+# The most events that one commit reads, most of which a filter may leave out.
 _LOOKED_AT = 500
 _AT_ONCE = 100
 gaps = MetricBuffer()
@@ -75,7 +75,7 @@ def next_of_replay(
 def _read(
     connection: Connection, known: Endpoint, after: int, room: int
 ) -> tuple[int, list[Event]]:
-    """Return the events after a number that pass the filter, and the last number looked at."""
+    """Return the events after a number that pass the filter, and the last number read."""
     position, events = after, []
     for event in events_after(connection, known.tenant, after, _LOOKED_AT):
         position = event.seq

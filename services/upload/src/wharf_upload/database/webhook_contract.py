@@ -38,7 +38,7 @@ class EndpointRecords(Protocol):
     ) -> Endpoint | None:
         """Change an endpoint; return its new state, or `None` if it does not exist.
 
-        If the endpoint becomes active, its deliveries that wait run at once.
+        If the endpoint becomes active, its deliveries that wait run immediately.
         """
 
     def skip_to_now(self, tenant: str, endpoint: str) -> None:
@@ -77,7 +77,7 @@ class DeliveryRecords(Protocol):
     def retry(self, endpoint: Endpoint, seq: int) -> Delivery | None:
         """Let a delivery that has ended begin again; return it, or `None` if there is none.
 
-        A delivery that is open runs at once.
+        A delivery that is open runs immediately.
         """
 
     def tried(self, endpoint: Endpoint, delivery: Delivery, tried: Tried) -> Effects:
@@ -109,7 +109,7 @@ class FanOutRecords(Protocol):
         """
 
     def replay_step(self, tenant: str, endpoint: str, replay: str) -> bool:
-        """Make deliveries of the next events of a replay; return whether the replay goes on."""
+        """Make deliveries of the next events of a replay; return whether the replay continues."""
 
     def windows(self, shares: Sequence[str]) -> Mapping[str, int]:
         """Return the effective windows of endpoints by their shares."""

@@ -39,7 +39,7 @@ class Secret(msgspec.Struct, frozen=True):
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """The events that an endpoint hears: of these kinds, and of files at these places.
+    """The events that an endpoint receives: of these kinds, and of files at these places.
 
     No kinds means all kinds; an empty bucket or prefix means all of them. An event without a file
     passes only if there is no filter for places.
@@ -50,7 +50,7 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     prefix: str = ""
 
     def passes(self, event: Event) -> bool:
-        """Tell whether the endpoint hears the event; a move counts at both addresses."""
+        """Tell whether the endpoint receives the event; a move counts at both addresses."""
         if self.kinds and event.kind not in self.kinds:
             return False
         if not self.bucket and not self.prefix:
@@ -80,9 +80,9 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """An address that receives the tenant's events as requests; times are unix milliseconds.
 
-    `position` is the number of the last event that was looked at. `failures` counts failures in a
+    `position` is the number of the last event that was read. `failures` counts failures in a
     row, `failing_since` is the first of them. `window` is the most deliveries that are under way.
-    `gap_at` is when events were deleted before the endpoint heard them. `reason` says why the
+    `gap_at` is when events were deleted before the endpoint received them. `reason` says why the
     endpoint is disabled.
     """
 
@@ -143,7 +143,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a receiver answered to one try; `at` is when the try began, in unix milliseconds.
+    """The answer of a receiver to one try; `at` is when the try began, in unix milliseconds.
 
     `status` is 0 if there was no answer, and `error` then says why. `retry_after_seconds` is the
     wait that the receiver asks for, if it asks. With `is_allowed` false, the operator's rules did

@@ -30,11 +30,11 @@ class ReplayDocument(msgspec.Struct, frozen=True, kw_only=True):
 class EndpointDocument(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint.
 
-    `kinds` are the kinds of events that it hears, all if the list is empty; an event of a file must
+    `kinds` are the kinds of events that it receives, all if the list is empty; an event of a file must
     also be in `bucket` and its key must begin with `prefix`, if they are set. `state` is `paused`
     after a request of a client, and `disabled` if the receiver answered 410 or failed for five
     days; `reason` says why. `failing_since` is the first failure since the last success.
-    `missed_at` is when events were deleted before the endpoint heard them.
+    `missed_at` is when events were deleted before the endpoint received them.
     """
 
     id: str

@@ -38,7 +38,7 @@ _Ordered = Annotated[
 
 
 class NewEndpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A new endpoint; it hears events from now on."""
+    """A new endpoint; it receives events from now on."""
 
     url: _Url
     description: _Description = ""
@@ -52,7 +52,7 @@ class EndpointChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """The properties to change; an omitted property stays as it is.
 
     `null` removes a bucket or a prefix. `paused` stops the deliveries; events wait until the
-    endpoint goes on.
+    endpoint continues.
     """
 
     url: _Url | msgspec.UnsetType = msgspec.UNSET
@@ -65,7 +65,7 @@ class EndpointChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class Enabling(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where an endpoint goes on: with the events since it stopped, or only with new events."""
+    """Where an endpoint continues: with the events since it stopped, or only with new events."""
 
     from_: Annotated[
         Literal["stopped", "now"],

@@ -21,7 +21,7 @@ from wharf_upload.webhooks.signing import SigningSecrets, signature
 log = logging.getLogger(__name__)
 _MOST_KEPT_CHARACTERS = 1024
 _SUSPENDED_SECONDS = 60.0
-# An endpoint that becomes active runs its deliveries at once.
+# An endpoint that becomes active runs its deliveries immediately.
 _INACTIVE_SECONDS = 3600.0
 _LOST_EVENT = "The event was deleted before it could be delivered."
 
@@ -43,7 +43,7 @@ class StoredEndpoints(Protocol):
 class DeliveryHandler:
     """Delivers events; `tenant_state` tells whether a tenant still exists, `clock` is in seconds.
 
-    A delivery that fails for good is no dead job: the log of deliveries shows it.
+    A delivery that fails permanently is no dead job: the log of deliveries shows it.
     """
 
     def __init__(

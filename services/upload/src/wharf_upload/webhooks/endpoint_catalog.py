@@ -33,7 +33,7 @@ _OVERLAP_SECONDS = 24 * 3600
 
 
 class Shown(NamedTuple):
-    """An endpoint, and its new signing secret, which nobody can read again."""
+    """An endpoint, and its new signing secret, which no client can read again."""
 
     endpoint: Endpoint
     secret: str
@@ -53,7 +53,7 @@ class Change:
 class EndpointCatalog:
     """The endpoints of the caller's tenant; each method raises `not-found` for an unknown id.
 
-    An endpoint hears of all files of the tenant, so its caller must reach all of them.
+    An endpoint receives the events of all files of the tenant, so its caller must reach all of them.
     `sender` returns the sender, `clock` unix seconds.
     """
 
@@ -87,7 +87,7 @@ class EndpointCatalog:
         wanted: EventFilter,
         ordered: bool,
     ) -> Shown:
-        """Create an endpoint that hears events from now on.
+        """Create an endpoint that receives events from now on.
 
         Raises `LimitReached` and the problem `endpoint-not-allowed`.
         """
@@ -230,7 +230,7 @@ def _changed(known: Endpoint, change: Change) -> Endpoint:
     given = {"url": change.url, "description": change.description, "ordered": change.ordered}
     values: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if change.url not in (None, known.url):
-        # What another address answered says nothing about this one.
+        # The answers of another address say nothing about this one.
         values |= {"failures": 0, "failing_since": None}
     if change.filter is not None:
         values["filter"] = change.filter(known.filter)

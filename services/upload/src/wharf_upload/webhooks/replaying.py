@@ -25,5 +25,5 @@ class ReplayHandler:
         return Done()
 
     def gave_up(self, job: Job, why: str) -> Effects | None:  # noqa: ARG002 -- part of the contract
-        """Return no effect: an operator may retry the dead job, and the replay goes on."""
+        """Return no effect: an operator may retry the dead job, and the replay continues."""
         return None

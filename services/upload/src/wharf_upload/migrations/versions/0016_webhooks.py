@@ -31,7 +31,7 @@ def _create_endpoints() -> None:
         sa.Column("ordered", sa.SmallInteger, nullable=False),
         sa.Column("state", _name(), nullable=False),
         sa.Column("reason", sa.Text, nullable=False),
-        # The number of the last event that was looked at for this endpoint.
+        # The number of the last event that was read for this endpoint.
         sa.Column("position", sa.BigInteger, nullable=False),
         sa.Column("failures", sa.Integer, nullable=False),
         sa.Column("failing_since", sa.BigInteger),
@@ -77,6 +77,6 @@ def _create_deliveries() -> None:
 
 
 def downgrade() -> None:
-    """Drop the tables; no endpoint hears any event then."""
+    """Drop the tables; no endpoint receives events then."""
     op.drop_table("deliveries")
     op.drop_table("endpoints")
