@@ -30,8 +30,9 @@ class ReplayDocument(msgspec.Struct, frozen=True, kw_only=True):
 class EndpointDocument(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint.
 
-    `kinds` are the kinds of events that it receives, all if the list is empty; an event of a file must
-    also be in `bucket` and its key must begin with `prefix`, if they are set. `state` is `paused`
+    `kinds` are the kinds of events that it receives, all if the list is empty. If `bucket` and
+    `prefix` are set, the file of an event must be in this bucket, and its key must begin with this
+    prefix. `state` is `paused`
     after a request of a client, and `disabled` if the receiver answered 410 or failed for five
     days; `reason` says why. `failing_since` is the first failure since the last success.
     `missed_at` is when events were deleted before the endpoint received them.
