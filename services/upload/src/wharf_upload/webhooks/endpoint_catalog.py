@@ -53,7 +53,7 @@ class Change:
 class EndpointCatalog:
     """The endpoints of the caller's tenant; each method raises `not-found` for an unknown id.
 
-    An endpoint may receive the events of all files of the tenant, so the caller must reach them all.
+    An endpoint may receive the events of all files, so the caller must reach all of them.
     `sender` returns the sender, `clock` unix seconds.
     """
 
