@@ -12,6 +12,9 @@ from typing import Any
 
 import msgspec
 
+from tests.servers.certificates import Certificate
+from tests.servers.raw_receiver import context_of
+
 
 @dataclass
 class Received:
@@ -49,15 +52,17 @@ Answering = Callable[[Received], Reply]
 class WebhookReceiver:
     """A running receiver; `answering` decides about each answer, and may be replaced."""
 
-    def __init__(self, answering: Answering | None = None) -> None:
+    def __init__(self, answering: Answering | None = None, tls: Certificate | None = None) -> None:
         self.answering = answering or (lambda _: Reply())
         self.received: list[Received] = []
         self._changed = threading.Condition()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self.server.daemon_threads = True
+        self.server = _Server(("127.0.0.1", 0), _handler(self))
+        context = context_of(tls)
+        if context is not None:
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.port = self.server.server_port
         self.host = f"127.0.0.1:{self.port}"
-        self.url = f"http://{self.host}/hook"
+        self.url = f"{'https' if tls else 'http'}://{self.host}/hook"
 
     def add(self, request: Received) -> Reply:
         """Keep a request; return the answer to it."""
@@ -72,6 +77,15 @@ class WebhookReceiver:
             arrived = self._changed.wait_for(lambda: len(self.received) >= count, seconds)
         assert arrived, f"{len(self.received)} of {count} requests arrived in {seconds} s"
         return list(self.received)
+
+
+class _Server(ThreadingHTTPServer):
+    # Many endpoints send at the same time.
+    request_queue_size = 256
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Write no log: some clients do not accept the certificate."""
 
 
 def _handler(receiver: WebhookReceiver) -> type[BaseHTTPRequestHandler]:
@@ -95,9 +109,11 @@ def _handler(receiver: WebhookReceiver) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def webhook_receiver(answering: Answering | None = None) -> Iterator[WebhookReceiver]:
+def webhook_receiver(
+    answering: Answering | None = None, tls: Certificate | None = None
+) -> Iterator[WebhookReceiver]:
     """Run a receiver during the block."""
-    receiver = WebhookReceiver(answering)
+    receiver = WebhookReceiver(answering, tls)
     thread = threading.Thread(target=receiver.server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
