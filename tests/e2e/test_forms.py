@@ -35,7 +35,10 @@ def digest_of(content: bytes) -> str:
 
 
 def test_many_files_in_any_field(api: ApiClient) -> None:
-    """All files of a form are stored in order, in any field and between fields without files."""
+    """All files of a form are stored, in their order.
+
+    Their fields may have any names, and fields without files may precede and follow them.
+    """
     contents = {"a.txt": b"a" * 10, "b.bin": os.urandom(300_000), "c.txt": b""}
     parts = [file_part(name, content, f"field-{name}[]") for name, content in contents.items()]
     answer = api.post(field_part("title", "x"), *parts, field_part("after", "y"))

@@ -121,7 +121,7 @@ def _classes(module: cst.Module) -> dict[cst.CSTNode, str]:
 
 
 def _named(name: str, module: cst.Module, mutations: list[Mutation]) -> Iterator[Mutant]:
-    """Yield the mutants with the names that mutmut gives them: numbers in each function."""
+    """Yield the mutants under mutmut's names, which number the mutants of each function from 1."""
     positions = MetadataWrapper(module, unsafe_skip_copy=True).resolve(PositionProvider)
     classes = _classes(module)
     for function, group in group_by_top_level_node(mutations).items():

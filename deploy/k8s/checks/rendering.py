@@ -118,7 +118,10 @@ def ways() -> list[Kustomize]:
 
 
 def kustomize() -> Kustomize:
-    """Return the first of `ways`; raise `RenderingError` with the packages to install."""
+    """Return the first of `ways`.
+
+    If there is none, raise `RenderingError`, which says how to get one.
+    """
     found = ways()
     if not found:
         raise RenderingError(

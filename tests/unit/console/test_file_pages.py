@@ -241,7 +241,7 @@ def test_planted_scripts_are_text(console: Console) -> None:
 
 
 def test_a_replacement_goes_to_the_upload_service_by_a_ticket(console: Console) -> None:
-    """A replacement uses a ticket for one file of this key, and returns to the file."""
+    """A replacement uses a ticket for one file with the same key, and leads back to its page."""
     serve_file(console.gateway, "a b/c.txt")
     page = console.person("editor").get("/console/b/docs/replace/a%20b/c.txt").text
     call = console.gateway.called("POST", "/auth/oauth/token")[-1]

@@ -29,7 +29,9 @@ ROOT = Path(__file__).resolve().parents[3]
     ],
 )
 def test_a_value_that_would_end_a_directive_is_refused(name: str, value: str) -> None:
-    """A value that would end a directive of nginx is refused with its variable."""
+    """The error for a malformed value, such as one that would end a directive of nginx, names the
+    variable.
+    """
     with pytest.raises(CannotRunError) as refused:
         Gateway({"WHARF_DATA": "/data", "PATH": os.environ["PATH"], name: value}, root=str(ROOT))
     assert str(refused.value).startswith(f"{name}={value!r}")

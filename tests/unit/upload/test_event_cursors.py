@@ -18,7 +18,10 @@ NUMBERS = st.integers(0, LAST)
 
 
 def cursors(seconds: float | None, kept_seconds: int = KEPT_SECONDS) -> EventCursors:
-    """Return cursors of an installation that was updated `seconds` ago; None for a new one."""
+    """Return the `EventCursors` of an installation that was updated `seconds` ago.
+
+    If `seconds` is `None`, the installation is new.
+    """
     if seconds is None:
         return EventCursors(None, kept_seconds)
     return EventCursors(5000, kept_seconds, lambda: 5000 + int(seconds * 1000))

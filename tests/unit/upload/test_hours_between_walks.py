@@ -131,7 +131,7 @@ def test_links_of_two_tenants(upload: UploadService, ended: MetricBuffer) -> Non
 
 
 class Asked:
-    """A table without links that records the ids after which links were asked for."""
+    """An empty table of links that records the argument `after` of each query."""
 
     def __init__(self) -> None:
         self.after: list[str] = []

@@ -66,7 +66,7 @@ def test_settings_that_fit() -> None:
     ],
 )
 def test_settings_that_contradict(changed: dict[str, str], named: str) -> None:
-    """Contradicting settings are refused with a message that names the variable."""
+    """Contradictory settings and malformed addresses are refused by the name of the variable."""
     with pytest.raises(SettingsError, match=named):
         read(Settings, {**APART, **changed})
 

@@ -251,5 +251,5 @@ def test_polyglots_are_active(head: bytes) -> None:
     ],
 )
 def test_plain_pictures_are_inert(head: bytes) -> None:
-    """Ordinary files are not active, even with XMP metadata and odd widths."""
+    """Harmless files are not active, even with XMP metadata or a size that begins with `=`."""
     assert not active_content(head)

@@ -168,7 +168,10 @@ def _made(form: LinkForm) -> str | None:
 
 
 def _refuse(form: LinkForm, problem: ApiProblem) -> None:
-    """Show a refusal at the field that it is about; raise a problem that is about no field."""
+    """Show a refusal at its field, or above the form if the tenant has reached its limit.
+
+    Raise all other problems.
+    """
     if problem.status == 404:
         form.refuse("target", gettext("There is no file of this name. A folder ends with /."))
     elif "limit_seconds" in problem.members:

@@ -32,7 +32,7 @@ def gettext(message: str, **values: object) -> str:
 
 
 def ngettext(singular: str, plural: str, num: int, **values: object) -> str:
-    """Return the message for a number in the person's language."""
+    """Return the message in the person's language, in the singular or plural form for `num`."""
     return str(flask_babel.ngettext(singular, plural, num, **values))
 
 
