@@ -16,7 +16,7 @@ from servicekit.database import Row
 from servicekit.database.migrating import upgrade
 from servicekit.database.opening import sqlite_path
 from tests.servers.upload import MIGRATIONS
-from wharf_upload.database import jobs, links, upload_rows
+from wharf_upload.database import delivery_rows, endpoints, jobs, links, upload_rows
 from wharf_upload.database.file_rows import COLUMNS
 
 _BATCH = 500_000
@@ -33,6 +33,8 @@ _TABLES: tuple[tuple[str, str, Callable[[Generated], Iterator[Row]]], ...] = (
     ("uploads", upload_rows.COLUMNS, Generated.uploads),
     ("jobs", f"{jobs.COLUMNS}, lease_until", Generated.jobs),
     ("jobs_dead", f"{jobs.COLUMNS}, died_at", Generated.dead_jobs),
+    ("endpoints", endpoints.COLUMNS, Generated.endpoints),
+    ("deliveries", delivery_rows.NAMES, Generated.deliveries),
     ("doomed", "blob, tenant, doomed_at", Generated.doomed),
     (
         "idempotency",

@@ -13,6 +13,7 @@ from loadtests.scale.job_operations import JOB_OPERATIONS
 from loadtests.scale.operation import Operation as Operation
 from loadtests.scale.operation import Run
 from loadtests.scale.spread import ARCHIVE, END_MILLISECONDS, HASHED
+from loadtests.scale.webhook_operations import WEBHOOK_OPERATIONS
 from servicekit.ids import uuid7_hex
 from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.file_writes import Idempotency, Move, TicketUse, Write
@@ -283,6 +284,7 @@ def _live_files(case: Case) -> Run:
 
 OPERATIONS = (
     *JOB_OPERATIONS,
+    *WEBHOOK_OPERATIONS,
     Operation("file", _get),
     Operation("file that is not there", _get_missing),
     Operation("write", _put),

@@ -13,8 +13,10 @@ from servicekit.database import Connection, Database, Row
 
 Statement = tuple[str, tuple[object, ...]]
 # Rows of the statement itself: `FROM (VALUES ...) AS given`, the rows that a recursive statement
-# has found, or a SELECT without FROM.
-_OF_PARAMETERS = re.compile(r"SCAN (given|found|(\d+ )?CONSTANT ROWS?|\d+-ROW VALUES CLAUSE)")
+# has found, a bounded number of rows that it counts, or a SELECT without FROM.
+_OF_PARAMETERS = re.compile(
+    r"SCAN (given|found|counted|(\d+ )?CONSTANT ROWS?|\d+-ROW VALUES CLAUSE)"
+)
 
 
 @dataclass

@@ -17,6 +17,8 @@ CONTENT_SHA256 = hashlib.sha256(CONTENT).hexdigest()
 WHOLE_EVERY = 50
 # The least number of rows, so that even a small database has enough rows for one operation.
 _LEAST_ROWS = 300
+# The endpoints of webhooks, and the name of the first one of a tenant.
+ENDPOINTS, ENDPOINT = 40, "endpoint-00"
 _TYPES = ("image/jpeg", "application/pdf", "application/gzip", "text/plain")
 _YEAR_MILLISECONDS = 365 * 86_400_000
 
@@ -154,6 +156,28 @@ class Generated:
             yield (
                 *(identifier(at, random), "webhook", tenant, tenant, f"{number}", at, 9, 9, at),
                 *("why", at),
+            )
+
+    def endpoints(self) -> Iterator[Row]:
+        """Yield rows of `endpoints`: the same number for any number of files."""
+        position = 1000 * END_MILLISECONDS + 1_000_000_000
+        for number in range(ENDPOINTS):
+            tenant = self.everybody[number % 5].name
+            name = ENDPOINT if number < 5 else f"endpoint-{number:02}"
+            yield (
+                *(tenant, name, f"https://hooks.example/{number}", "", "{}", "[]", 0, "active"),
+                *("", position, 0, None, 4, None, None, END_MILLISECONDS),
+            )
+
+    def deliveries(self) -> Iterator[Row]:
+        """Yield rows of `deliveries`: nearly all of one endpoint, and one in ten has failed."""
+        for number in range(max(4 * _LEAST_ROWS, self.file_count // 3)):
+            tenant = self.everybody[min(number, 4) if number < 5 else 0].name
+            at = END_MILLISECONDS + number
+            state = "failed" if number % 10 == 3 else "done"
+            yield (
+                *(tenant, ENDPOINT, 1000 * END_MILLISECONDS + number, "file.created", state),
+                *(1, 204, 12, "", "", at, at, None),
             )
 
     def doomed(self) -> Iterator[Row]:
