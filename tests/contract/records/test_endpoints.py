@@ -17,7 +17,6 @@ from wharf_upload.domain.refusals import LimitReached
 from wharf_upload.domain.webhooks import (
     DELIVERY_LANE,
     DISABLED_AFTER_SECONDS,
-    FULL_WINDOW,
     PROBING_FAILURES,
     Answer,
     Delivery,
@@ -296,12 +295,12 @@ def test_health(records: SqlRecords) -> None:
     _upload(records, *map(str, range(PROBING_FAILURES + 1)))
     records.fan_out.fan_out("demo", "e1")
     *failing, last = _jobs(records)
-    assert records.fan_out.windows(["demo/e1"]) == {"demo/e1": FULL_WINDOW}
+    assert records.fan_out.windows(["demo/e1"]) == {}
     for job in failing:
         _answer(records, job, status=500)
     assert records.fan_out.windows(["demo/e1"]) == {"demo/e1": 1}
     _answer(records, last, status=200)
-    assert records.fan_out.windows(["demo/e1"]) == {"demo/e1": FULL_WINDOW}
+    assert records.fan_out.windows(["demo/e1"]) == {}
     endpoint = records.endpoints.endpoint("demo", "e1")
     assert endpoint
     assert (endpoint.failures, endpoint.failing_since) == (0, None)
@@ -393,6 +392,47 @@ def test_a_retry(records: SqlRecords) -> None:
     assert records.deliveries.retry(endpoint, done.seq)
     assert len(_jobs(records)) == 1
     assert records.deliveries.retry(endpoint, 5) is None
+
+
+def test_a_retry_without_a_job(records: SqlRecords, database: Database) -> None:
+    """An open delivery without a job gets a new job by a retry, and only one."""
+    endpoint = _added(records)
+    _upload(records, "1")
+    records.fan_out.fan_out("demo", "e1")
+    with database.transaction() as connection:
+        connection.execute("DELETE FROM jobs WHERE tenant = 'demo'")
+    (delivery,) = _deliveries(records)
+    for _ in range(2):
+        assert records.deliveries.retry(endpoint, delivery.seq)
+    assert len(_jobs(records)) == 1
+
+
+def test_a_try_of_a_skipped_delivery(records: SqlRecords) -> None:
+    """A try that ends after its delivery was skipped does not open the delivery again."""
+    _added(records)
+    _upload(records, "1")
+    records.fan_out.fan_out("demo", "e1")
+    (job,) = _jobs(records)
+    before = _deliveries(records)[0]
+    known = records.endpoints.endpoint("demo", "e1")
+    assert known
+    records.endpoints.skip_to_now("demo", "e1")
+    result = tried(before, Answer(at=1, status=500))
+    effects = records.deliveries.tried(known, before, result)
+    records.jobs.again(job, 5, "HTTP 500", counts=False, effects=effects)
+    assert _deliveries(records)[0].state == "failed"
+
+
+@pytest.mark.usefixtures("all_tenants")
+def test_a_retry_is_due_now(records: SqlRecords) -> None:
+    """A retry does not look like a job that has waited for years."""
+    endpoint = _added(records)
+    _upload(records, "1")
+    records.fan_out.fan_out("demo", "e1")
+    (job,) = _jobs(records)
+    records.jobs.again(job, 3600, "HTTP 500")
+    records.deliveries.retry(endpoint, _deliveries(records)[0].seq)
+    assert records.kept_jobs.state(DELIVERY_LANE).oldest_seconds < 3600
 
 
 def test_tests(records: SqlRecords) -> None:

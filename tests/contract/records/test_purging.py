@@ -12,6 +12,7 @@ from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.file_writes import Idempotency, TicketUse, Write
 from wharf_upload.domain.jobs import NewJob
 from wharf_upload.domain.tenant_limits import Limits
+from wharf_upload.domain.webhooks import Endpoint, Secret
 
 _LISTED = {*purge.LARGE, *purge.SMALL, *purge.OTHERWISE}
 # Rows of bodies under way end automatically. With SQLite they are in another file.
@@ -56,6 +57,18 @@ def fill(records: SqlRecords, tenant: str) -> None:
     job = records.jobs.begin(turn)
     assert job is not None
     records.jobs.bury(job, "why")
+    endpoint = records.endpoints.add_endpoint(
+        Endpoint(
+            tenant=tenant,
+            id=f"of-{tenant}",
+            url="https://a.example",
+            secrets=(Secret("sealed"),),
+            position=0,
+            created_at=1,
+        ),
+        20,
+    )
+    records.deliveries.add_test(endpoint, 1)
     for number in range(5):
         records.write(
             Write(

@@ -185,7 +185,12 @@ def test_a_receiver_that_always_fails(sending: Sending, receiver: WebhookReceive
 
 @pytest.mark.parametrize(
     ("field", "least", "most"),
-    [("3600", 3600, 3700), ("999999999999", 86_400, 86_500), ("soon", 4.5, 11)],
+    [
+        ("3600", 3600, 3700),
+        ("999999999999", 86_400, 86_500),
+        ("soon", 4.5, 11),
+        ("Mon, 1 Jan 99999999999999999999 00:00:00 GMT", 4.5, 11),
+    ],
 )
 def test_retry_after(
     sending: Sending, receiver: WebhookReceiver, field: str, least: float, most: float
@@ -265,11 +270,14 @@ def test_a_test(sending: Sending, receiver: WebhookReceiver) -> None:
     assert (delivery.kind, delivery.state) == ("webhook.test", "done")
 
 
-def test_a_suspended_tenant(sending: Sending, receiver: WebhookReceiver) -> None:
-    """Events of a suspended tenant wait, without a counted try, until the tenant is active."""
+@pytest.mark.parametrize("state", ["suspended", "deleted", "unknown"])
+def test_a_tenant_that_is_not_active(
+    sending: Sending, receiver: WebhookReceiver, state: str
+) -> None:
+    """Events wait, without a counted try, while their tenant is not active but may be again."""
     shown = sending.create(receiver.url)
     sending.upload("a")
-    sending.tenant_state = "suspended"
+    sending.tenant_state = state
     sending.run()
     (delivery,) = sending.deliveries(shown.endpoint.id)
     assert (delivery.state, delivery.attempts) == ("open", 0)
@@ -279,12 +287,11 @@ def test_a_suspended_tenant(sending: Sending, receiver: WebhookReceiver) -> None
     assert len(receiver.received) == 1
 
 
-@pytest.mark.parametrize("state", ["deleted", "purged"])
-def test_a_deleted_tenant(sending: Sending, receiver: WebhookReceiver, state: str) -> None:
-    """A deleted tenant gets no more deliveries."""
+def test_a_purged_tenant(sending: Sending, receiver: WebhookReceiver) -> None:
+    """A tenant that was deleted permanently gets no more deliveries."""
     shown = sending.create(receiver.url)
     sending.upload("a")
-    sending.tenant_state = state
+    sending.tenant_state = "purged"
     sending.run()
     (delivery,) = sending.deliveries(shown.endpoint.id)
     assert (delivery.state, delivery.error) == ("failed", "The tenant was deleted.")

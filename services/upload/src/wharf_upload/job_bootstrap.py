@@ -49,10 +49,15 @@ def lanes(
     found, rules = {}, settings.lane_rules
     revocations = Revocations(heard or settings.revocation_file)
     for opener in _OPENERS:
-        own = opener(settings, backends, revocations.tenant_state)
+        own = opener(settings, backends, lambda tenant: _state(revocations, tenant))
         lane = rules[own.lane.name].applied(own.lane)
         found[lane.name] = LaneOfJobs(lane, own.handler, own.windows)
     return found
+
+
+def _state(revocations: Revocations, tenant: str) -> str:
+    """Return the state of a tenant; `unknown` until this process has read the feed once."""
+    return "unknown" if revocations.unheard() else revocations.tenant_state(tenant)
 
 
 def run_jobs(

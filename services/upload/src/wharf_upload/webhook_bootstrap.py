@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from servicekit.outbound.allow_list import AllowList
 from servicekit.outbound.rules import Rules
@@ -31,6 +32,7 @@ from wharf_upload.webhooks.replaying import ReplayHandler
 from wharf_upload.webhooks.sealing_keys import SealingKeys
 from wharf_upload.webhooks.signing import SigningSecrets
 
+log = logging.getLogger(__name__)
 # Returns the state of a tenant in the feed of revocations.
 TenantState = Callable[[str], str]
 
@@ -63,11 +65,21 @@ def open_sender(settings: Settings) -> Sender:
             allow=AllowList.parse(settings.webhook_allow),
             proxy=settings.webhook_proxy or None,
             ca_file=Path(settings.webhook_ca) if settings.webhook_ca else None,
-            refused=tuple(_own_hosts(settings)),
+            refused=tuple(filter(_is_host, _own_hosts(settings))),
         )
         return Sender(rules)
     except (OSError, ValueError) as error:
         raise SettingsError(f"webhooks cannot be sent: {error}") from None
+
+
+def _is_host(name: str) -> bool:
+    """Tell whether the rules can refuse a host; a wrong name must not stop the worker."""
+    try:
+        Rules(refused=(name,))
+    except ValueError as error:
+        log.warning("webhooks do not refuse the host %r of a setting: %s", name, error)
+        return False
+    return True
 
 
 def _own_hosts(settings: Settings) -> Iterator[str]:
@@ -79,9 +91,19 @@ def _own_hosts(settings: Settings) -> Iterator[str]:
         *(settings.effective_nginx_status_url, settings.otlp_url),
     )
     for url in urls:
-        host = urlsplit(url).hostname
-        if host:
-            yield host
+        # libpq accepts several hosts with ports, and paths of sockets.
+        for place in urlsplit(url).netloc.rpartition("@")[2].split(","):
+            host = _host_of(place)
+            if host:
+                yield host
+
+
+def _host_of(place: str) -> str:
+    """Return the host of `host:port`, empty for the path of a socket."""
+    name = unquote(
+        place[1:].partition("]")[0] if place.startswith("[") else place.partition(":")[0]
+    )
+    return "" if "/" in name else name.removesuffix(".")
 
 
 def missing_keys(settings: Settings, needed: Iterable[str]) -> list[str]:

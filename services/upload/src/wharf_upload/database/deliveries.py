@@ -13,6 +13,7 @@ from wharf_upload.database.delivery_rows import (
     to_delivery,
 )
 from wharf_upload.database.next_deliveries import next_deliveries
+from wharf_upload.database.now import NOW
 from wharf_upload.database.unit_of_work import UnitOfWork
 from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.jobs import Effects
@@ -95,17 +96,10 @@ class SqlDeliveries(Aggregate):
             if found is None:
                 return None
             now = now_milliseconds()
-            subject = f"{endpoint.id}/{seq}"
-            waiting = connection.row(
-                "SELECT id FROM jobs WHERE lane = ? AND share = ? AND lease_until IS NULL "
-                "AND subject = ?",
-                (DELIVERY_LANE, endpoint.share, subject),
-            )
             if found.state != "open":
                 connection.execute(OPEN, (endpoint.tenant, endpoint.id, seq, found.kind, now, now))
+            if not _job_runs_soon(connection, self._database.dialect, endpoint, seq):
                 unit.jobs.append(job_of(endpoint.tenant, endpoint.id, seq))
-            elif waiting is not None:
-                connection.execute("UPDATE jobs SET run_at = 0 WHERE id = ?", waiting)
             return find_delivery(connection, endpoint.tenant, endpoint.id, seq)
 
         begun: Delivery | None = self._group.run(endpoint.tenant, change)
@@ -118,7 +112,7 @@ class SqlDeliveries(Aggregate):
         def effects(connection: Connection, unit: UnitOfWork) -> None:
             connection.execute(
                 "UPDATE deliveries SET state = ?, attempts = ?, status = ?, milliseconds = ?, "  # noqa: S608 -- constants only
-                f"error = ?, answer = ?, tried_at = ?, next_at = ? {_ONE}",
+                f"error = ?, answer = ?, tried_at = ?, next_at = ? {_ONE} AND state = 'open'",
                 (
                     *(tried.state, delivery.attempts + 1, answer.status, answer.milliseconds),
                     *(answer.error, answer.body, answer.at, tried.next_at),
@@ -137,7 +131,8 @@ class SqlDeliveries(Aggregate):
 
         def effects(connection: Connection, _: UnitOfWork) -> None:
             connection.execute(
-                f"UPDATE deliveries SET state = 'failed', error = ?, next_at = NULL {_ONE}",  # noqa: S608 -- constants only
+                f"UPDATE deliveries SET state = 'failed', error = ?, next_at = NULL {_ONE} "  # noqa: S608 -- constants only
+                "AND state = 'open'",
                 (error, tenant, endpoint, seq),
             )
 
@@ -184,3 +179,21 @@ class SqlDeliveries(Aggregate):
             # Open deliveries stay, and the next step begins after them.
             last = rows[-1][2]
         return count
+
+
+def _job_runs_soon(connection: Connection, dialect: str, endpoint: Endpoint, seq: int) -> bool:
+    """Let the job of a delivery run now; return whether the delivery has a job.
+
+    A job that is taken is running now.
+    """
+    where = "lane = ? AND share = ? AND subject = ?"
+    key = (DELIVERY_LANE, endpoint.share, f"{endpoint.id}/{seq}")
+    waiting = connection.execute(
+        f"UPDATE jobs SET run_at = {NOW[dialect]} WHERE {where} AND lease_until IS NULL",  # noqa: S608 -- constants only
+        key,
+    )
+    taken = connection.row(
+        f"SELECT 1 FROM jobs WHERE {where} AND lease_until IS NOT NULL",  # noqa: S608 -- constants only
+        key,
+    )
+    return bool(waiting) or taken is not None

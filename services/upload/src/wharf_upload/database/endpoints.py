@@ -8,6 +8,7 @@ import msgspec
 
 from servicekit.database import Connection, Row
 from wharf_upload.database.aggregate import Aggregate
+from wharf_upload.database.now import NOW
 from wharf_upload.database.unit_of_work import UnitOfWork
 from wharf_upload.database.webhook_contract import EndpointChange
 from wharf_upload.domain.jobs import NewJob
@@ -131,7 +132,7 @@ class SqlEndpoints(Aggregate):
             changed = change(known)
             store(connection, changed)
             if changed.state == "active" != known.state:
-                _run_now(connection, changed)
+                _run_now(connection, self._database.dialect, changed)
             return changed
 
         changed: Endpoint | None = self._group.run(tenant, run)
@@ -150,6 +151,10 @@ class SqlEndpoints(Aggregate):
                 "error = 'Skipped: the endpoint was enabled from now on.' "
                 "WHERE tenant = ? AND endpoint = ? AND state = 'open'",
                 (tenant, endpoint),
+            )
+            connection.execute(
+                "DELETE FROM jobs WHERE lane = ? AND share = ? AND lease_until IS NULL",
+                (DELIVERY_LANE, f"{tenant}/{endpoint}"),
             )
 
         self._group.run(tenant, run)
@@ -212,10 +217,11 @@ class SqlEndpoints(Aggregate):
         return len(rows)
 
 
-def _run_now(connection: Connection, endpoint: Endpoint) -> None:
+def _run_now(connection: Connection, dialect: str, endpoint: Endpoint) -> None:
     """Let the jobs of an endpoint run now that waited until it became active."""
     connection.execute(
-        "UPDATE jobs SET run_at = 0 WHERE lane = ? AND share = ? AND lease_until IS NULL",
+        f"UPDATE jobs SET run_at = {NOW[dialect]} "  # noqa: S608 -- constants only
+        "WHERE lane = ? AND share = ? AND lease_until IS NULL",
         (DELIVERY_LANE, endpoint.share),
     )
 

@@ -12,7 +12,7 @@ from wharf_upload.database.endpoints import COLUMNS, find_endpoint, newest_event
 from wharf_upload.database.next_deliveries import next_deliveries, next_of_replay
 from wharf_upload.database.retention import ROWS_A_TIME
 from wharf_upload.database.unit_of_work import UnitOfWork
-from wharf_upload.domain.webhooks import DELIVERY_LANE
+from wharf_upload.domain.webhooks import DELIVERY_LANE, FULL_WINDOW
 
 
 class SqlFanOut(Aggregate):
@@ -55,13 +55,15 @@ class SqlFanOut(Aggregate):
         return goes_on
 
     def windows(self, shares: Sequence[str]) -> Mapping[str, int]:
-        """Return the effective windows of endpoints by their shares."""
-        windows = {}
+        """Return the windows of endpoints that are smaller than a full one, by their shares."""
+        windows: dict[str, int] = {}
         for share in shares:
             tenant, _, endpoint = share.rpartition("/")
             known = find_endpoint(self._database.reading(), tenant, endpoint)
             # The handler ends the jobs of an endpoint that was deleted.
-            windows[share] = 1 if known is None else known.effective_window
+            window = 1 if known is None else known.effective_window
+            if window < FULL_WINDOW:
+                windows[share] = window
         return windows
 
     def forget_open(self) -> int:

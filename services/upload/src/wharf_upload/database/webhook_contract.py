@@ -112,7 +112,7 @@ class FanOutRecords(Protocol):
         """Make deliveries of the next events of a replay; return whether the replay continues."""
 
     def windows(self, shares: Sequence[str]) -> Mapping[str, int]:
-        """Return the effective windows of endpoints by their shares."""
+        """Return the windows of endpoints that are smaller than a full one, by their shares."""
 
     def forget_open(self) -> int:
         """End all open deliveries and move each endpoint after the newest event.

@@ -24,6 +24,8 @@ DISABLED_AFTER_SECONDS = 5 * 86_400
 # The most deliveries of an endpoint that are under way, unless its receiver asks for fewer.
 FULL_WINDOW = 4
 TEST_KIND = "webhook.test"
+# The statuses by which a receiver asks for fewer requests.
+BUSY = (429, 502, 503, 504)
 # The lanes of the jobs that deliver events and replay them.
 DELIVERY_LANE, REPLAY_LANE = "webhook", "bulk"
 
@@ -171,7 +173,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_busy(self) -> bool:
         """Tell whether the receiver asks for fewer requests."""
-        return self.status in (429, 502, 503, 504)
+        return self.status in BUSY
 
 
 class Tried(msgspec.Struct, frozen=True, kw_only=True):

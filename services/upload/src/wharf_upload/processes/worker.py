@@ -35,6 +35,10 @@ def run_until_signal(settings: Settings) -> None:
     jobs.start()
     fan_out.start()
     ready_files.write()
-    bootstrap.worker_loop(settings, backends, publish, heard=heard).run(stop)
+    try:
+        bootstrap.worker_loop(settings, backends, publish, heard=heard).run(stop)
+    finally:
+        # A process without its sweeper must end, so that it is started again.
+        stop.set()
     jobs.join()
     fan_out.join()

@@ -12,7 +12,7 @@ from servicekit.sealing import SealingError, SealingKeyError
 from wharf_upload.database.webhook_contract import DeliveryRecords
 from wharf_upload.domain.events import Event
 from wharf_upload.domain.jobs import Again, Done, Effects, Job, Outcome
-from wharf_upload.domain.webhooks import TEST_KIND, Answer, Delivery, Endpoint, tried
+from wharf_upload.domain.webhooks import BUSY, TEST_KIND, Answer, Delivery, Endpoint, tried
 from wharf_upload.jobs.handlers import Fence
 from wharf_upload.webhooks import retry_after, webhook_metrics
 from wharf_upload.webhooks.documents import MEDIA_TYPE, Documents
@@ -20,9 +20,11 @@ from wharf_upload.webhooks.signing import SigningSecrets, signature
 
 log = logging.getLogger(__name__)
 _MOST_KEPT_CHARACTERS = 1024
-_SUSPENDED_SECONDS = 60.0
+_NOT_ACTIVE_SECONDS = 60.0
+# A process reads the feed of revocations soon after its start.
+_UNKNOWN_SECONDS = 5.0
 # An endpoint that becomes active runs its deliveries immediately.
-_INACTIVE_SECONDS = 3600.0
+_INACTIVE_SECONDS = 300.0
 _LOST_EVENT = "The event was deleted before it could be delivered."
 
 
@@ -71,10 +73,12 @@ class DeliveryHandler:
         if endpoint.state != "active":
             return Again(_INACTIVE_SECONDS, f"The endpoint is {endpoint.state}.", counts=False)
         state = self._tenant_state(job.tenant)
-        if state == "suspended":
-            return Again(_SUSPENDED_SECONDS, "The tenant is suspended.", counts=False)
-        if state != "active":
+        if state == "purged":
             return Done(self._failed(job, "The tenant was deleted."))
+        if state != "active":
+            # A deleted tenant may be resumed, and then its events must not be lost.
+            wait = _UNKNOWN_SECONDS if state == "unknown" else _NOT_ACTIVE_SECONDS
+            return Again(wait, f"The state of the tenant is {state}.", counts=False)
         message = self._message(delivery)
         if message is None:
             return Done(self._failed(job, _LOST_EVENT))
@@ -102,7 +106,7 @@ class DeliveryHandler:
         except (SealingError, SealingKeyError) as error:
             # A key that is missing comes back, so the delivery waits.
             log.error("a delivery cannot be signed: %s", error)  # noqa: TRY400 -- no trace needed
-            return Again(_SUSPENDED_SECONDS, f"The secret cannot be opened: {error}", counts=False)
+            return Again(_NOT_ACTIVE_SECONDS, f"The secret cannot be opened: {error}", counts=False)
         fields = {
             "content-type": MEDIA_TYPE,
             "webhook-id": name,
@@ -126,7 +130,8 @@ class DeliveryHandler:
         except SendingFailed as error:
             took = int((self._clock() - now) * 1000)
             return Answer(at=at, milliseconds=max(0, took), error=str(error))
-        wait = retry_after.seconds(sent.retry_after, now)
+        is_busy = sent.status in BUSY
+        wait = retry_after.seconds(sent.retry_after, now) if is_busy else None
         return Answer(
             at=at,
             status=sent.status,

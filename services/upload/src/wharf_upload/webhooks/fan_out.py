@@ -40,5 +40,14 @@ class FanOut:
         count, last = 0, ("", "")
         while found := self._records.behind(last, _ENDPOINTS_A_TIME):
             for last in found:
-                count += self._records.fan_out(*last)
+                count += self._made(*last)
         return count
+
+    def _made(self, tenant: str, endpoint: str) -> bool:
+        """Make deliveries of an endpoint; an error must not stop the endpoints after it."""
+        try:
+            return self._records.fan_out(tenant, endpoint)
+        except Exception:
+            fields = {"tenant": tenant, "endpoint": endpoint}
+            log.exception("an endpoint's events will be delivered later", extra={"fields": fields})
+            return False

@@ -21,7 +21,7 @@ def seconds(field: str | None, now: float) -> float | None:
         return min(float(field[:9]), _MOST_SECONDS)
     try:
         moment = parsedate_to_datetime(field)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return min(max(0.0, moment.timestamp() - now), _MOST_SECONDS)
