@@ -78,7 +78,7 @@ def test_a_suspended_tenant(
 def test_a_deleted_tenant(
     hooked: Wharf, hooked_tenants: Tenants, receiver: WebhookReceiver
 ) -> None:
-    """A deleted tenant's receiver gets nothing, and the event waits, as the tenant may be resumed."""
+    """A deleted tenant's receiver gets nothing, and the event waits in case of a resume."""
     api = hooked_tenants.tenant(*SCOPES)
     hook = created(api, receiver.url)
     delivery = _failing(hook, receiver)
