@@ -66,7 +66,7 @@ def list_jobs(own: Settings, lane: str, tenant: str, *, dead: bool) -> None:
 @_IDS
 @click.pass_obj
 def retry_jobs(own: Settings, lane: str, tenant: str, ids: tuple[str, ...]) -> None:
-    """Let dead jobs run again, with all their tries.
+    """Let dead jobs run again, with all their tries; failed deliveries of webhooks begin again.
 
     Exit with 1 if an id names no dead job.
     """
@@ -84,7 +84,7 @@ def retry_jobs(own: Settings, lane: str, tenant: str, ids: tuple[str, ...]) -> N
 def drop_jobs(
     own: Settings, lane: str, tenant: str, ids: tuple[str, ...], *, dead: bool, yes: bool
 ) -> None:
-    """Remove jobs, whose work is then never done.
+    """Remove jobs, whose work is then never done: deliveries fail, and replays end.
 
     A job that runs at this moment has no effect on the database. Exit with 1 if an id names no job.
     """

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from servicekit.database import Row
+from servicekit.database import Connection, Row
+from wharf_upload.database import job_ends
 from wharf_upload.database.aggregate import Aggregate
+from wharf_upload.database.job_ends import ChangedJob
 from wharf_upload.database.jobs import COLUMNS, FIRST_RUN, waiting_walk
 from wharf_upload.database.now import NOW
-from wharf_upload.database.retention import ROWS_A_TIME, forget
+from wharf_upload.database.retention import ROWS_A_TIME
+from wharf_upload.database.unit_of_work import UnitOfWork
 from wharf_upload.domain.jobs import KeptJob, LaneState
 
 # Counting more rows would take too long for a metric.
 MOST_COUNTED = 1_000_000
 _MOST_SHARES = 10_000
 _NAMES = COLUMNS.split(", ")
+# Changes the job with an id in a transaction; returns whether there was such a job.
+_ChangeOne = Callable[[Connection, str], bool]
 
 
 class SqlKeptJobs(Aggregate):
@@ -33,19 +40,13 @@ class SqlKeptJobs(Aggregate):
         return [_kept(row, time) for row in rows]
 
     def retry(self, *, lane: str = "", tenant: str = "", ids: Sequence[str] = ()) -> int:
-        """Let dead jobs run again, with all their tries; return their number."""
-        now = NOW[self._database.dialect]
-        count, copied = 0, "id, lane, share, tenant, subject"
+        """Let dead jobs run again, with all their tries; return their number.
+
+        A failed delivery of such a job begins again.
+        """
+        count = 0
         while names := self._some(ids, lane, tenant, dead=True):
-            with self._database.transaction() as connection:
-                for name in names:
-                    count += connection.execute(
-                        "INSERT INTO jobs (id, lane, share, tenant, subject, run_at, turn, tries, "  # noqa: S608 -- constants only
-                        f"created_at, error) SELECT {copied}, {now}, turn, 0, created_at, error "
-                        "FROM jobs_dead WHERE id = ?",
-                        (name,),
-                    )
-                    connection.execute("DELETE FROM jobs_dead WHERE id = ?", (name,))
+            count += self._change(names, self._retry_one)
             if ids:
                 break
         return count
@@ -53,24 +54,57 @@ class SqlKeptJobs(Aggregate):
     def drop(
         self, *, lane: str = "", tenant: str = "", dead: bool = False, ids: Sequence[str] = ()
     ) -> int:
-        """Remove jobs; a handler that runs such a job loses its turn. Return their number."""
-        table, count = "jobs_dead" if dead else "jobs", 0
+        """Remove jobs; a handler that runs such a job loses its turn. Return their number.
+
+        The delivery or the replay of such a job ends.
+        """
+        drop_one, count = partial(_drop_one, "jobs_dead" if dead else "jobs"), 0
         while names := self._some(ids, lane, tenant, dead=dead):
-            with self._database.transaction() as connection:
-                count += sum(
-                    connection.execute(f"DELETE FROM {table} WHERE id = ?", (name,))  # noqa: S608 -- constants only
-                    for name in names
-                )
+            count += self._change(names, drop_one)
             if ids:
                 break
         return count
 
-    def _some(self, ids: Sequence[str], lane: str, tenant: str, *, dead: bool) -> list[str]:
-        """Return the given ids, or the next ids that match the filters."""
-        if ids:
-            return list(ids)
-        found = self.jobs(lane=lane, tenant=tenant, dead=dead, limit=ROWS_A_TIME)
-        return [job.id for job in found]
+    def _some(self, ids: Sequence[str], lane: str, tenant: str, *, dead: bool) -> list[Row]:
+        """Return (tenant, id) of the given jobs, or of the next jobs that match the filters."""
+        if not ids:
+            found = self.jobs(lane=lane, tenant=tenant, dead=dead, limit=ROWS_A_TIME)
+            return [(job.tenant, job.id) for job in found]
+        table, reading = "jobs_dead" if dead else "jobs", self._database.reading()
+        rows = (
+            reading.row(f"SELECT tenant, id FROM {table} WHERE id = ?", (name,))  # noqa: S608 -- constants only
+            for name in ids
+        )
+        return [row for row in rows if row is not None]
+
+    def _change(self, names: Sequence[Row], change_one: _ChangeOne) -> int:
+        """Change jobs (tenant, id), all jobs of one tenant in one commit; return their number.
+
+        During the commit, no handler changes the same delivery or replay.
+        """
+        by_tenant = defaultdict(list)
+        for tenant, name in names:
+            by_tenant[tenant].append(name)
+
+        def change(ids: Sequence[str], connection: Connection, _: UnitOfWork) -> int:
+            return sum(change_one(connection, name) for name in ids)
+
+        return sum(
+            self._group.run(tenant, partial(change, ids)) for tenant, ids in by_tenant.items()
+        )
+
+    def _retry_one(self, connection: Connection, name: str) -> bool:
+        now, copied = NOW[self._database.dialect], "id, lane, share, tenant, subject"
+        connection.execute(
+            "INSERT INTO jobs (id, lane, share, tenant, subject, run_at, turn, tries, "  # noqa: S608 -- constants only
+            f"created_at, error) SELECT {copied}, {now}, turn, 0, created_at, error "
+            "FROM jobs_dead WHERE id = ?",
+            (name,),
+        )
+        job = _removed(connection, "jobs_dead", name)
+        if job is not None:
+            job_ends.retried(connection, job)
+        return job is not None
 
     def state(self, lane: str) -> LaneState:
         """Return the state of a lane; numbers of jobs are counted up to `MOST_COUNTED`."""
@@ -96,8 +130,32 @@ class SqlKeptJobs(Aggregate):
         return int(row[0]) if row else 0
 
     def forget_dead(self, before: int) -> int:
-        """Remove jobs that died before a time; return their number."""
-        return forget(self._database, "jobs_dead", "died_at", "id", before)
+        """Remove jobs that died before a time; return their number. Their replays end."""
+        count = 0
+        while True:
+            names = self._database.reading().rows(
+                "SELECT tenant, id FROM jobs_dead WHERE died_at < ? ORDER BY died_at LIMIT ?",
+                (before, ROWS_A_TIME),
+            )
+            count += self._change(names, partial(_drop_one, "jobs_dead"))
+            if len(names) < ROWS_A_TIME:
+                return count
+
+
+def _drop_one(table: str, connection: Connection, name: str) -> bool:
+    job = _removed(connection, table, name)
+    if job is not None:
+        job_ends.dropped(connection, job)
+    return job is not None
+
+
+def _removed(connection: Connection, table: str, name: str) -> ChangedJob | None:
+    """Remove the row of a job; return the job, or `None` if there is no such row."""
+    rows = connection.rows(
+        f"DELETE FROM {table} WHERE id = ? RETURNING {job_ends.COLUMNS}",  # noqa: S608 -- constants only
+        (name,),
+    )
+    return ChangedJob(*rows[0]) if rows else None
 
 
 def _filters(lane: str, tenant: str) -> tuple[str, list[str]]:
