@@ -136,3 +136,39 @@ def test_a_wider_lane(records: SqlRecords) -> None:
     LaneDispatcher(records.jobs, msgspec.structs.replace(LANE, at_once=8), engine).turn()
     assert len(engine.turns) == LANE.window
     assert all(isinstance(turn, Turn) for turn in engine.turns)
+
+
+def _taken_after_a_turn(records: SqlRecords, dispatcher: LaneDispatcher) -> Counter[str]:
+    """Run a turn; return how many jobs of each share are taken then."""
+    dispatcher.turn()
+    return Counter(records.jobs.taken("test"))
+
+
+def test_a_tenant_with_many_shares(records: SqlRecords) -> None:
+    """A tenant with 20 busy shares leaves half the lane, where another tenant's job finds room."""
+    for share in range(20):
+        add(records, *map(str, range(5)), tenant="a", share=f"a/{share:02}")
+    wide = msgspec.structs.replace(LANE, at_once=32)
+    dispatcher = LaneDispatcher(records.jobs, wide, KeepingEngine())
+    for _ in range(5):
+        assert _taken_after_a_turn(records, dispatcher).total() <= 16
+    assert Counter(records.jobs.taken("test")).total() == 16
+    add(records, "one", tenant="b", share="b/0")
+    assert _taken_after_a_turn(records, dispatcher)["b/0"] == 1
+
+
+def test_a_tenant_in_a_lane_for_one_job(records: SqlRecords) -> None:
+    """A lane that runs one job at once takes a job of a tenant with several shares."""
+    add(records, "0", share="a/0")
+    add(records, "1", share="a/1")
+    narrow = msgspec.structs.replace(LANE, at_once=1)
+    dispatcher = LaneDispatcher(records.jobs, narrow, KeepingEngine())
+    assert _taken_after_a_turn(records, dispatcher).total() == 1
+
+
+def test_pages_that_are_not_due(records: SqlRecords) -> None:
+    """One turn takes the due job of a share after 200 shares that wait for a later time."""
+    for share in range(200):
+        add(records, "later", share=f"a-{share:03}", after_seconds=3600)
+    add(records, "due", share="b")
+    assert _Lane(records).turn() == ["due"]

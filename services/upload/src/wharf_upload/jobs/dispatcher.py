@@ -2,13 +2,14 @@
 
 Fairness is by rotation: a turn of a lane reads the next shares after those of the last turn, and
 gives each of them a part of the lane's room. So the number of jobs of one share has no effect on
-the wait of another share.
+the wait of another share. A tenant with several shares gets at most half the lane.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from servicekit.database import DatabaseUnavailable
@@ -19,7 +20,7 @@ from wharf_upload.jobs.engine import Engine, EngineUnavailable
 from wharf_upload.jobs.handlers import Windows, same_windows
 
 log = logging.getLogger(__name__)
-_SHARES_A_TURN = 32
+_SHARES_A_PAGE, _PAGES_A_TURN = 32, 100
 _BUSY_SECONDS, _IDLE_SECONDS, _RETRY_SECONDS = 0.05, 1.0, 1.0
 
 
@@ -72,22 +73,59 @@ class LaneDispatcher:
         The next turn continues after the last share that got room.
         """
         lane = self.lane
-        found = self._records.waiting_shares(lane.name, self._after, _SHARES_A_TURN)
-        due = [share.share for share in found if share.due_seconds >= 0]
+        due, end_of_page = self._due_page()
         windows = self._windows(due)
+        tenants = _Tenants(lane, taken)
         rooms: dict[str, int] = {}
         for share in due:
             if free <= 0:
                 return rooms, False
             window = windows.get(share, lane.window) - taken.get(share, 0)
-            room = min(max(1, free // (len(due) - len(rooms))), window)
+            room = min(max(1, free // (len(due) - len(rooms))), window, tenants.room(share))
             self._after = share
             if room > 0:
                 rooms[share] = room
                 free -= room
-        is_last_page = len(found) < _SHARES_A_TURN
-        self._after = "" if is_last_page else found[-1].share
-        return rooms, is_last_page
+                tenants.note(share, room)
+        self._after = end_of_page
+        return rooms, not end_of_page
+
+    def _due_page(self) -> tuple[list[str], str]:
+        """Return the due shares of the next page that has some, and the last share of the page.
+
+        The last page ends with "". After many pages without a due share, the page is empty.
+        """
+        end = self._after
+        for _ in range(_PAGES_A_TURN):
+            found = self._records.waiting_shares(self.lane.name, end, _SHARES_A_PAGE)
+            end = found[-1].share if len(found) == _SHARES_A_PAGE else ""
+            due = [share.share for share in found if share.due_seconds >= 0]
+            if due or not end:
+                return due, end
+        return [], end
+
+
+class _Tenants:
+    """The jobs of tenants whose shares are named `tenant/part`; other shares have a window only.
+
+    Such a tenant has many shares, so their windows together may exceed the lane. It gets at most
+    half the lane, so that a job of another tenant finds room.
+    """
+
+    def __init__(self, lane: Lane, taken: Mapping[str, int]) -> None:
+        self._at_once, self._most = lane.at_once, max(1, lane.at_once // 2)
+        self._taken: Counter[str] = Counter()
+        for share, number in taken.items():
+            self.note(share, number)
+
+    def note(self, share: str, number: int) -> None:
+        """Count jobs of a share as taken."""
+        self._taken[share.rpartition("/")[0]] += number
+
+    def room(self, share: str) -> int:
+        """Return how many more jobs the tenant of a share may have."""
+        tenant = share.rpartition("/")[0]
+        return self._most - self._taken[tenant] if tenant else self._at_once
 
 
 class Dispatcher:
