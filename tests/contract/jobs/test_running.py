@@ -12,7 +12,7 @@ from servicekit.database import Database, DatabaseUnavailable
 from tests.contract.jobs.lanes import LANE, KeepingEngine, Recording
 from tests.servers.jobs import add, effects_of
 from wharf_upload.database.sql import SqlRecords
-from wharf_upload.domain.jobs import Again, Dead, Job, Lane, Outcome, TurnLost
+from wharf_upload.domain.jobs import Again, Dead, Done, Job, Lane, Outcome, TurnLost
 from wharf_upload.jobs.dispatcher import LaneDispatcher
 from wharf_upload.jobs.handlers import Fence, LaneOfJobs
 from wharf_upload.jobs.runner import Runner
@@ -170,3 +170,26 @@ def test_a_turn_without_a_job(records: SqlRecords, turn: str) -> None:
     runner = Runner(records.jobs, {"test": LaneOfJobs(LANE, handler)})
     runner.run(taken._replace(id="x") if turn == "unknown" else taken._replace(turn=0))
     assert handler.ran == []
+
+
+def _failing(*_: object) -> None:
+    raise ValueError("a wrong row")
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [Done(_failing), Again(0, "later", effects=_failing), Dead("gone", _failing)],
+    ids=["done", "again", "dead"],
+)
+def test_effects_that_fail(records: SqlRecords, database: Database, outcome: Outcome) -> None:
+    """A job whose effects raise an error runs again when its lease has expired."""
+    outcomes = [outcome]
+    handler = Recording(lambda *_: outcomes.pop() if outcomes else None)
+    add(records, "file-1")
+    _run(records, handler)
+    assert effects_of(records) == {}
+    with database.transaction() as connection:
+        connection.execute("UPDATE jobs SET lease_until = 1")
+    _run(records, handler)
+    assert [job.turn for job in handler.ran] == [1, 2]
+    assert effects_of(records) == {"file-1": 1}

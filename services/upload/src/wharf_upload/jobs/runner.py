@@ -28,7 +28,8 @@ class Runner:
     def run(self, turn: Turn) -> None:
         """Run the job of a turn; do nothing if the turn is over.
 
-        Never raises: a job whose end cannot be written runs again when its lease has expired.
+        Raises no `Exception`: a job whose end cannot be written runs again when its lease has
+        expired.
         """
         begun = time.monotonic()
         try:
@@ -38,6 +39,13 @@ class Runner:
             result = self._run(job, self._lanes[job.lane])
         except DatabaseUnavailable as error:
             log.warning("a job stays unfinished until its lease has expired: %s", error)
+            return
+        except Exception:
+            # For example effects, or the reader of the row, have a defect.
+            log.exception(
+                "a job stays unfinished until its lease has expired",
+                extra={"fields": {"job": turn.id}},
+            )
             return
         job_metrics.note_run(job.lane, result, time.monotonic() - begun)
 

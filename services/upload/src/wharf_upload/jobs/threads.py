@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections import deque
@@ -9,14 +10,15 @@ from collections.abc import Callable, Iterable, Sequence
 
 from wharf_upload.domain.jobs import Lane, Turn
 
+log = logging.getLogger(__name__)
 Run = Callable[[Turn], None]
 
 
 class ThreadEngine:
     """Runs jobs in threads; implements `engine.Engine`.
 
-    `run` must not raise. `ended` is called after each job, so that the dispatcher need not wait to
-    take more. A lane starts threads when its first jobs arrive.
+    `ended` is called after each job, so that the dispatcher need not wait to take more. A lane
+    starts threads when its first jobs arrive. Errors of `run` and `ended` are logged.
     """
 
     def __init__(self, lanes: Iterable[Lane], run: Run, ended: Callable[[], None]) -> None:
@@ -71,8 +73,17 @@ class _Pool:
                 if self._stopped:
                     return
                 turn = self._waiting.popleft()
-            self._run(turn)
-            self._ended()
+            self._run_logged(turn)
+
+    def _run_logged(self, turn: Turn) -> None:
+        try:
+            try:
+                self._run(turn)
+            finally:
+                self._ended()
+        except BaseException:
+            # The pool counts its threads and starts no other one in the place of one that ended.
+            log.exception("a thread of jobs goes on", extra={"fields": {"job": turn.id}})
 
     def stop(self) -> list[Turn]:
         with self._changed:
