@@ -12,7 +12,7 @@ from servicekit.database import Database, DatabaseUnavailable
 from tests.contract.jobs.lanes import LANE, KeepingEngine, Recording
 from tests.servers.jobs import add, effects_of
 from wharf_upload.database.sql import SqlRecords
-from wharf_upload.domain.jobs import Again, Dead, Done, Job, Lane, Outcome, TurnLost
+from wharf_upload.domain.jobs import Again, Dead, Done, Job, Lane, Outcome, Turn, TurnLost
 from wharf_upload.jobs.dispatcher import LaneDispatcher
 from wharf_upload.jobs.handlers import Fence, LaneOfJobs
 from wharf_upload.jobs.runner import Runner
@@ -193,3 +193,44 @@ def test_effects_that_fail(records: SqlRecords, database: Database, outcome: Out
     _run(records, handler)
     assert [job.turn for job in handler.ran] == [1, 2]
     assert effects_of(records) == {"file-1": 1}
+
+
+def test_a_turn_that_waited(records: SqlRecords, database: Database) -> None:
+    """A turn that waited before it began has a whole lease when its handler runs."""
+    leases: list[int | None] = []
+
+    def note_lease(*_: object) -> None:
+        (kept,) = records.kept_jobs.jobs(limit=5)
+        leases.append(kept.lease_until)
+
+    add(records, "file-1")
+    (turn,) = records.jobs.take("test", {"demo": 1}, LANE.lease_seconds)
+    note_lease()
+    with database.transaction() as connection:
+        connection.execute("UPDATE jobs SET lease_until = lease_until - 50000")
+    Runner(records.jobs, {"test": LaneOfJobs(LANE, Recording(note_lease))}).run(turn)
+    before, after = leases
+    assert before is not None
+    assert after is not None
+    assert after >= before
+
+
+def test_a_lease_that_ends_before_its_first_renewal(
+    records: SqlRecords, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A turn whose lease expires between its begin and the first renewal runs no handler."""
+    begin = records.jobs.begin
+
+    def begin_late(_: object, turn: Turn) -> Job | None:
+        job = begin(turn)
+        with database.transaction() as connection:
+            connection.execute("UPDATE jobs SET lease_until = 1")
+        records.jobs.put_back("test")
+        return job
+
+    monkeypatch.setattr(type(records.jobs), "begin", begin_late)
+    add(records, "file-1")
+    handler = Recording()
+    _run(records, handler)
+    assert handler.ran == []
+    assert effects_of(records) == {}

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from servicekit.database import DatabaseUnavailable
@@ -24,8 +24,8 @@ class Held:
     def __init__(self, turn: Turn, lease_seconds: float, clock: Callable[[], float]) -> None:
         self.turn, self.lease_seconds, self._clock = turn, lease_seconds, clock
         self._lost = False
-        # The runner has read the row, so the lease held until now at least.
-        self.renewed(clock())
+        # The turn may have waited for long, so nothing is known of its lease until a renewal.
+        self.renew_at = self._ends_at = clock()
 
     def renewed(self, at: float) -> None:
         """Note that the lease was renewed at a time of the clock, or later."""
@@ -53,8 +53,13 @@ class Renewals:
 
     @contextmanager
     def hold(self, turn: Turn, lease_seconds: float) -> Iterator[Held]:
-        """Renew the lease of a turn during the block."""
+        """Renew the lease of a turn at once, and then during the block.
+
+        Raises `TurnLost` if the turn is over, and `DatabaseUnavailable`.
+        """
         held = Held(turn, lease_seconds, self._clock)
+        self._renew([held], lease_seconds)
+        held.check()
         with self._changed:
             self._held.add(held)
             if self._thread is None:
@@ -90,9 +95,14 @@ class Renewals:
                 if now >= held.renew_at:
                     due[held.lease_seconds].append(held)
         for lease_seconds, group in due.items():
-            renewed = self._records.renew([held.turn for held in group], lease_seconds)
-            for held in group:
-                if held.turn in renewed:
-                    held.renewed(now)
-                else:
-                    held.lose()
+            self._renew(group, lease_seconds)
+
+    def _renew(self, group: Sequence[Held], lease_seconds: float) -> None:
+        # The time before the statement: the database extends the leases later than this.
+        now = self._clock()
+        renewed = self._records.renew([held.turn for held in group], lease_seconds)
+        for held in group:
+            if held.turn in renewed:
+                held.renewed(now)
+            else:
+                held.lose()
