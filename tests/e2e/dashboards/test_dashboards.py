@@ -94,6 +94,7 @@ def traffic(radosgw: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> I
         None,
         **radosgw.settings(tmp_path_factory.mktemp("keys")),
         WHARF_SWEEP_SECONDS="1",
+        WHARF_WEBHOOK_ALLOW="127.0.0.1",
         WHARF_MAX_FILE_BYTES=enormous,
         WHARF_MAX_BODY_BYTES=enormous,
         WHARF_TENANT_MAX_BYTES="0",

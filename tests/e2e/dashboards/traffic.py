@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from tests.servers.pages.visitor import Visitor
+from tests.servers.webhook_receiver import webhook_receiver
 from tests.servers.wharf import people
 from tests.servers.wharf.api_client import LARGE, SMALL, ApiClient
 from tests.servers.wharf.instance import Wharf
@@ -21,6 +22,7 @@ from tests.servers.wharf.multipart_body import CONTENT_TYPE, file_part, multipar
 from tests.servers.wharf.raw_http import RawConnection, exchange, head
 from tests.servers.wharf.tenants import Signer, Tenants, set_limits
 from tests.servers.wharf.tus_client import Tus
+from tests.servers.wharf.webhooks import SCOPES, created
 
 NOISY, QUIET = "noisy", ("quiet-a", "quiet-b", "quiet-c")
 NEARLY_FULL = "nearly-full"
@@ -55,6 +57,7 @@ class Traffic:
         self._pages()
         self._live(api)
         self._pictures(api)
+        self._webhook()
 
     def first_noise(self) -> None:
         """Create the noisy tenant's counters before that tenant becomes noisy."""
@@ -128,6 +131,15 @@ class Traffic:
         for path in folder.glob("*.pem"):
             os.utime(path, (time.time() - 365 * 86400,) * 2)
         os.utime(folder)  # makes auth read the keys again
+
+    def _webhook(self) -> None:
+        """Deliver an event to a receiver."""
+        api = self.signer.client(tid=QUIET[0], scope=" ".join(SCOPES))
+        with webhook_receiver() as receiver:
+            hook = created(api, receiver.url)
+            api.stored("told")
+            receiver.wait_for(1)
+            assert api.request("DELETE", hook.path).status == 204
 
     @staticmethod
     def _files(api: ApiClient) -> None:
