@@ -158,7 +158,7 @@ def test_a_tenant_with_many_shares(records: SqlRecords) -> None:
 
 
 def test_a_tenant_in_a_lane_for_one_job(records: SqlRecords) -> None:
-    """A lane that runs one job at once takes a job of a tenant with several shares."""
+    """A lane that runs one job at a time takes a job of a tenant with several shares."""
     add(records, "0", share="a/0")
     add(records, "1", share="a/1")
     narrow = msgspec.structs.replace(LANE, at_once=1)

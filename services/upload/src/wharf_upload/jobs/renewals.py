@@ -53,7 +53,7 @@ class Renewals:
 
     @contextmanager
     def hold(self, turn: Turn, lease_seconds: float) -> Iterator[Held]:
-        """Renew the lease of a turn at once, and then during the block.
+        """Renew the lease of a turn immediately, and then during the block.
 
         Raises `TurnLost` if the turn is over, and `DatabaseUnavailable`.
         """
