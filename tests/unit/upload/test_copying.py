@@ -52,7 +52,8 @@ def test_errors_reach_the_caller(source: Path) -> None:
         with pytest.raises(StoreError):
             copier.drain()
     writer.abort()
-    assert threading.active_count() == before
+    # Threads of other tests may end meanwhile.
+    assert threading.active_count() <= before
 
 
 def test_nothing_to_drain(source: Path) -> None:
