@@ -52,7 +52,7 @@ def test_errors_reach_the_caller(source: Path) -> None:
         with pytest.raises(StoreError):
             copier.drain()
     writer.abort()
-    # Threads of other tests may end meanwhile.
+    # Threads of other tests may end during this test.
     assert threading.active_count() <= before
 
 
