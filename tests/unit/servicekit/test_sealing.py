@@ -258,21 +258,3 @@ def test_the_current_key_is_not_removed(path: Path, key_id: str, message: str) -
     with pytest.raises(SealingKeyError, match=message):
         ring.without(path, key_id)
     assert path.read_text() == text
-
-
-def test_a_changed_file_is_read_on_demand(path: Path) -> None:
-    """A ring uses the keys of a changed file after `reload` and not before."""
-    ring = KeyRing.load(written(path, f"a {KEY}\n"))
-    written(path, f"b {OTHER_KEY}\na {KEY}\n")
-    assert ring.current_id == "a"
-    ring.reload()
-    assert ring.current_id == "b"
-
-
-def test_a_wrong_file_changes_nothing(path: Path) -> None:
-    """A ring keeps its keys when `reload` finds a wrong file."""
-    ring = KeyRing.load(written(path, f"a {KEY}\n"))
-    written(path, "b\n")
-    with pytest.raises(SealingKeyError):
-        ring.reload()
-    assert ring.current_id == "a"

@@ -70,10 +70,6 @@ class KeyRing:
                     _replace(path, _new_line(), 0o600, path.parent)
         return cls.load(path)
 
-    def reload(self) -> None:
-        """Read the file again. If `SealingKeyError` is raised, the ring keeps its keys."""
-        self._keys = _parsed(self._path, _read(self._path))
-
     @property
     def ids(self) -> list[str]:
         """Return the ids of all keys in the order of the file."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ID = re.compile(r"[0-9a-f]{32}")
 _SHOWN_DELIVERIES = 20
-# The name of the caller in the audit log.
+# The name of the caller in the lines `audit` of the log.
 _OPERATOR = "wharf-upload webhooks"
 _TENANT = click.argument("tenant")
 _ENDPOINT = click.argument("endpoint")

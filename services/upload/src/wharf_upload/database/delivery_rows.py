@@ -26,12 +26,6 @@ def job_of(tenant: str, endpoint: str, seq: int) -> NewJob:
     return NewJob(lane=DELIVERY_LANE, tenant=tenant, share=share, subject=f"{endpoint}/{seq}")
 
 
-def subject_of(subject: str) -> tuple[str, int]:
-    """Return the endpoint and the event's number that the subject of a job names."""
-    endpoint, _, seq = subject.rpartition("/")
-    return endpoint, int(seq)
-
-
 def find_delivery(connection: Connection, tenant: str, endpoint: str, seq: int) -> Delivery | None:
     """Return the delivery of an event, or `None`."""
     row = connection.row(

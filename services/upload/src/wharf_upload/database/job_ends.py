@@ -12,10 +12,10 @@ from typing import NamedTuple
 import msgspec
 
 from servicekit.database import Connection
-from wharf_upload.database.delivery_rows import FIND, OPEN, find_delivery, subject_of
+from wharf_upload.database.delivery_rows import FIND, OPEN, find_delivery
 from wharf_upload.database.endpoints import find_endpoint, store
 from wharf_upload.domain.clock import now_milliseconds
-from wharf_upload.domain.webhooks import DELIVERY_LANE, REPLAY_LANE
+from wharf_upload.domain.webhooks import DELIVERY_LANE, REPLAY_LANE, subject_of
 
 COLUMNS = "tenant, lane, share, subject"
 # Operators must be able to drop a job whose subject is damaged.

@@ -30,6 +30,12 @@ BUSY = (429, 502, 503, 504)
 DELIVERY_LANE, REPLAY_LANE = "webhook", "bulk"
 
 
+def subject_of(subject: str) -> tuple[str, int]:
+    """Return the endpoint and the event's number that the subject of a job names."""
+    endpoint, _, seq = subject.rpartition("/")
+    return endpoint, int(seq)
+
+
 class Secret(msgspec.Struct, frozen=True):
     """A sealed signing secret; `ends_at` is when it stops signing, in unix milliseconds.
 

@@ -12,7 +12,15 @@ from servicekit.sealing import SealingError, SealingKeyError
 from wharf_upload.database.webhook_contract import DeliveryRecords
 from wharf_upload.domain.events import Event
 from wharf_upload.domain.jobs import Again, Done, Effects, Job, Outcome
-from wharf_upload.domain.webhooks import BUSY, TEST_KIND, Answer, Delivery, Endpoint, tried
+from wharf_upload.domain.webhooks import (
+    BUSY,
+    TEST_KIND,
+    Answer,
+    Delivery,
+    Endpoint,
+    subject_of,
+    tried,
+)
 from wharf_upload.jobs.handlers import Fence
 from wharf_upload.webhooks import retry_after, webhook_metrics
 from wharf_upload.webhooks.documents import MEDIA_TYPE, Documents
@@ -65,7 +73,7 @@ class DeliveryHandler:
 
     def run(self, job: Job, fence: Fence) -> Outcome:
         """Try to deliver the event that the job names."""
-        name, seq = _named(job)
+        name, seq = subject_of(job.subject)
         endpoint = self._endpoints.endpoint(job.tenant, name)
         delivery = self._deliveries.delivery(job.tenant, name, seq)
         if endpoint is None or delivery is None or delivery.state != "open":
@@ -90,7 +98,7 @@ class DeliveryHandler:
         return self._failed(job, why)
 
     def _failed(self, job: Job, why: str) -> Effects:
-        return self._deliveries.failed(job.tenant, *_named(job), why)
+        return self._deliveries.failed(job.tenant, *subject_of(job.subject), why)
 
     def _message(self, delivery: Delivery) -> tuple[str, bytes] | None:
         """Return the id and the body, or `None` if the event no longer exists."""
@@ -140,12 +148,6 @@ class DeliveryHandler:
             body=sent.body[:_MOST_KEPT_CHARACTERS].decode(errors="replace").replace("\0", "�"),
             retry_after_seconds=wait,
         )
-
-
-def _named(job: Job) -> tuple[str, int]:
-    """Return the endpoint and the number of the event that a job names."""
-    endpoint, _, seq = job.subject.rpartition("/")
-    return endpoint, int(seq)
 
 
 def _note(state: str, answer: Answer) -> None:
