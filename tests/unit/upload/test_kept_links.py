@@ -272,6 +272,14 @@ def test_rotation_leaves_no_row(stored: UploadService) -> None:
     assert shows(stored, made.path)
 
 
+def test_another_process_serves_links_after_a_rotation(stored: UploadService) -> None:
+    """A new link after a rotation works immediately at a process that knows the old key."""
+    other = stored.restarted()
+    assert shows(other, post(stored).path)
+    assert ask(stored, "POST", "/v1/links/rotate", scope="buckets:admin").status_code == 204
+    assert shows(other, post(stored).path)
+
+
 def test_a_link_whose_maker_may_not_read(stored: UploadService) -> None:
     """The list shows a link as suspended while its maker may not read, and then as active again."""
     made = post(stored)

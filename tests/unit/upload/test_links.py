@@ -271,6 +271,15 @@ def test_a_forgotten_key_is_asked_anew() -> None:
     assert keys.find("acme") == OTHER
 
 
+def test_the_newest_key() -> None:
+    """The newest key is read from the records, although the process has cached an older one."""
+    source = Source()
+    keys = LinkKeys(source, clock=Clock())
+    keys.find("acme")
+    source.keys["acme"] = OTHER
+    assert (keys.find("acme"), keys.find_newest("acme"), keys.find("acme")) == (KEY, OTHER, OTHER)
+
+
 def test_memory_is_bounded() -> None:
     """The memory for keys is bounded, however many tenants are named."""
     source = Source()

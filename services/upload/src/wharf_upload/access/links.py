@@ -69,6 +69,10 @@ class BadLink(Exception):
     """The link is not from this service, or it has ended; clients do not learn the reason."""
 
 
+class BadSignature(BadLink):
+    """The key that was given did not sign the link; a newer key may have signed it."""
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Link)
 
@@ -80,7 +84,9 @@ def sign(link: Link, key: bytes) -> str:
 
 
 def verify(token: str, key_of: Callable[[str], bytes | None], now: float) -> Link:
-    """Return the link of a token; raises `BadLink`. `key_of` returns a tenant's key.
+    """Return the link of a token. `key_of` returns a tenant's key.
+
+    Raises `BadSignature` if that key did not sign the link, and otherwise `BadLink`.
 
     The function computes a signature for every well-formed token (base64url, not too long), so it
     takes as long for a wrong signature as for a valid one.
@@ -94,7 +100,9 @@ def verify(token: str, key_of: Callable[[str], bytes | None], now: float) -> Lin
         raise BadLink from None
     key = _key(link.tenant, key_of)
     good = hmac.compare_digest(mac, _mac(payload, key or _NO_KEY))
-    if key is None or not good or link.expires_at <= now:
+    if key is None or not good:
+        raise BadSignature
+    if link.expires_at <= now:
         raise BadLink
     return link
 
@@ -139,7 +147,7 @@ class KeySource(Protocol):
 class LinkKeys:
     """The tenants' keys, cached for `seconds`, or longer while the database is unavailable.
 
-    After a rotation, all processes use the new key within `seconds`. While the database is
+    After a rotation, all processes refuse the old key within `seconds`. While the database is
     unavailable, processes keep the old key, and links that were valid stay valid.
     """
 
@@ -171,6 +179,15 @@ class LinkKeys:
         key = self._source.link_key(tenant)
         self._remember(tenant, key, now)
         return key
+
+    def find_newest(self, tenant: str) -> bytes | None:
+        """Return the tenant's stored key, or `None`; raises `DatabaseUnavailable`.
+
+        A process with an older key in its cache verifies a link with this method, because another
+        process may have made the link after a rotation.
+        """
+        self.forget(tenant)
+        return self.find(tenant)
 
     def make(self, tenant: str) -> bytes:
         """Return the tenant's key for signing; make a key if there is none."""

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 from servicekit.database import DatabaseUnavailable
 from servicekit.reaches import KnownReaches
 from wharf_upload.access import links
-from wharf_upload.access.links import BadLink, Link, LinkKeys
+from wharf_upload.access.links import BadLink, BadSignature, Link, LinkKeys
 from wharf_upload.domain import keys
 from wharf_upload.domain.buckets import Bucket, Policy
 from wharf_upload.domain.dispositions import Kind
@@ -200,7 +200,7 @@ class SharedFiles:
 
     def _link(self, rest: str, *, ask: bool) -> Address:
         token, slash, below = rest.partition("/")
-        link = links.verify(token, partial(self._link_keys.find, ask=ask), self._clock())
+        link = self._verified(token, ask=ask)
         wanted = link.target
         if link.is_prefix:
             wanted = keys.object_key(wanted.encode() + path_bytes(below))
@@ -221,6 +221,15 @@ class SharedFiles:
             name=link.name,
             until=link.expires_at,
         )
+
+    def _verified(self, token: str, *, ask: bool) -> Link:
+        now = self._clock()
+        try:
+            return links.verify(token, partial(self._link_keys.find, ask=ask), now)
+        except BadSignature:
+            if not ask:
+                raise
+            return links.verify(token, self._link_keys.find_newest, now)
 
     def _is_shown(self, link: Link, key: str) -> bool:
         """Tell whether the maker may still read the key, and no token in the link was revoked."""
