@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from werkzeug.test import TestResponse
 
 from servicekit.testing import Issuer
-from tests.servers.slices import SLICE, Sliced
+from tests.servers.slices import SLICE, Sliced, document, refused
 from tests.servers.upload import UploadService, assemble, settings_for
 from tests.servers.upload_databases import database_url
 from tests.servers.upload_invariants import assert_sound, live
@@ -113,3 +114,37 @@ def test_one_file_uses_a_ticket_once(services: list[UploadService], issuer: Issu
     assert len(statuses) == _COUNT
     assert set(statuses) <= {201, 202}
     assert live(services[0]) == {"photo.bin": hashlib.sha256(content).hexdigest()}
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_slice_while_a_refused_file_is_removed(
+    services: list[UploadService], monkeypatch: pytest.MonkeyPatch, *, whole: bool
+) -> None:
+    """A slice at another process gets the reason as soon as a refused file's bytes are removed.
+
+    The file is refused at its first slice, or when it is `whole`.
+    """
+    first, other, _ = services
+    policy = b'{"allowed_types": ["image/*"]}'
+    first.request("PUT", "/v1/buckets/photos", policy, {"Content-Type": "application/json"})
+    content = b"<!doctype html><title>a</title>" + bytes(2 * SLICE)
+    at_first, at_other = [
+        Sliced(one, content[: SLICE + 9] if whole else content, "photo.png", bucket="photos")
+        for one in (first, other)
+    ]
+    if whole:
+        assert at_other.send(1).status_code == 202
+    late: list[TestResponse] = []
+    client = threading.Thread(target=lambda: late.append(at_other.send(1)), daemon=True)
+    discard = first.context.parts.discard
+
+    def discarded(upload: str) -> None:
+        discard(upload)
+        client.start()
+        client.join(1)  # with shared leases, the other process waits for the end of this request
+
+    monkeypatch.setattr(first.context.parts, "discard", discarded)
+    assert refused(at_first.send(0)) == (415, "type-not-allowed")
+    client.join(60)
+    assert refused(late[0]) == (409, "slices-refused")
+    assert "text/html" in document(late[0])["detail"]

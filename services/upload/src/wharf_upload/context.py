@@ -131,7 +131,8 @@ def app_context(
     access = _access(settings, records, keys, clock)
     receiving = _receiving(settings, backends, access, clock)
     held = _held(settings, backends, receiving, clock)
-    steps = _upload_steps(held, store, receiving, access)
+    parked = ParkedSlices(settings.resumable_folder, durable=settings.durable)
+    steps = _upload_steps(held, parked, store, receiving, access)
     link_keys, buckets, feed = LinkKeys(records), BucketCatalog(records), access.revocations
     shared_files = SharedFiles(records, link_keys, feed, CircuitBreaker(), clock)
     link_maker = LinkMaker(records, link_keys, feed, clock, max_seconds=settings.link_max_seconds)
@@ -268,30 +269,30 @@ def _held(
 
 
 class _UploadSteps(NamedTuple):
-    """The steps that resumable uploads and slices in forms have in common."""
+    """The steps and files that resumable uploads and slices in forms have in common."""
 
+    parked: ParkedSlices
     creator: UploadCreator
     completer: UploadCompleter
     terminator: UploadTerminator
 
 
 def _upload_steps(
-    held: HeldUploads, store: BlobStore, receiving: ReceivingParts, access: AccessParts
+    held: HeldUploads,
+    parked: ParkedSlices,
+    store: BlobStore,
+    receiving: ReceivingParts,
+    access: AccessParts,
 ) -> _UploadSteps:
-    rules, terminator = receiving.rules, UploadTerminator(held)
+    rules, terminator = receiving.rules, UploadTerminator(held, parked)
     ticket_limit = TicketUploadLimit(access.limits.counted)
     return _UploadSteps(
+        parked,
         UploadCreator(
             held, rules, receiving.room, receiving.admission, ticket_limit, access.limits.count_more
         ),
         UploadCompleter(
-            held,
-            rules,
-            store,
-            receiving.commit,
-            receiving.digests,
-            terminator,
-            receiving.long_work,
+            held, rules, store, receiving.commit, receiving.digests, terminator, receiving.long_work
         ),
         terminator,
     )
@@ -305,7 +306,7 @@ def _resumable(
     settings: Settings,
 ) -> ResumableUploads:
     rules, recheck = receiving.rules, access.authorizer.recheck
-    creator, completer, terminator = steps
+    _, creator, completer, terminator = steps
     concatenator = UploadConcatenator(held, completer)
     notices = ProgressNotices(open_sender(settings.notices_place).progress, held.now)
     return ResumableUploads(
@@ -331,17 +332,14 @@ def _forms(
     return FormReceiver(
         store,
         receiving.commit,
-        _slices(held, steps, settings, receiving),
+        _slices(held, steps, receiving),
         receiving.long_work,
         max_files=settings.max_form_files,
     )
 
 
-def _slices(
-    held: HeldUploads, steps: _UploadSteps, settings: Settings, receiving: ReceivingParts
-) -> SliceReceiver:
+def _slices(held: HeldUploads, steps: _UploadSteps, receiving: ReceivingParts) -> SliceReceiver:
     """Return the receiver of forms that contain slices of files."""
-    creator, completer, terminator = steps
-    parked = ParkedSlices(settings.resumable_folder, durable=settings.durable)
+    parked, creator, completer, terminator = steps
     joiner = SliceJoiner(held, parked, receiving.rules, completer, terminator)
     return SliceReceiver(held, parked, creator, joiner)

@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from servicekit.database import DatabaseUnavailable
+from servicekit.problems import ProblemError
 from servicekit.tokens import Principal
 from wharf_upload.domain.refusals import Refused, TooManyIdempotencyKeys
 from wharf_upload.domain.resumable_upload import Upload
+from wharf_upload.storage.base import StoreError
+from wharf_upload.storage.parked_slices import ParkedSlices
 from wharf_upload.uploads.resumable.held import HeldUploads, is_refusal, released
 
 
 class UploadTerminator:
     """Removes uploads: their rows and their bytes."""
 
-    def __init__(self, held: HeldUploads) -> None:
-        self._held = held
+    def __init__(self, held: HeldUploads, parked: ParkedSlices) -> None:
+        self._held, self._parked = held, parked
 
     def terminate(self, principal: Principal, identifier: str, sender: str | None) -> None:
         """End an upload because the client asks for it; a file that the upload has become stays.
@@ -52,8 +55,17 @@ class UploadTerminator:
             raise
 
     def give_up_after(self, error: Exception, upload: Upload) -> None:
-        """Remove an upload after a refusal that every retry would also get."""
+        """Remove an upload after a refusal that every retry would also get.
+
+        The slices of the upload that are still under way get the reason of the refusal.
+        """
         if ends_upload(error):
+            if upload.options.slicing is not None:
+                # The reason is noted first: as soon as the bytes are removed, a slice at another
+                # process would begin the upload again.
+                reason = error.detail if isinstance(error, ProblemError) else str(error)
+                with suppress(StoreError):  # the client must get the refusal of its own request
+                    self._parked.note_refusal(upload.id, reason)
             # Another replica may have made a file of the upload. Then its row stays, because the
             # client may ask for it.
             self._held.rows.give_up(upload)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from servicekit.problems import ProblemError
 from servicekit.tokens import Principal
 from wharf_upload.content_types.sniffing import HEAD_BYTES
 from wharf_upload.domain.resumable_upload import Upload
@@ -12,7 +11,7 @@ from wharf_upload.storage.partial_uploads import PartialUpload
 from wharf_upload.storage.spool_file import SpoolFile
 from wharf_upload.uploads.resumable.complete import UploadCompleter
 from wharf_upload.uploads.resumable.held import HeldUploads
-from wharf_upload.uploads.resumable.terminate import UploadTerminator, ends_upload
+from wharf_upload.uploads.resumable.terminate import UploadTerminator
 from wharf_upload.uploads.resumable.values import Progress
 from wharf_upload.uploads.rules import UploadRules
 from wharf_upload.uploads.slices.parking import park, require_same
@@ -50,7 +49,7 @@ class SliceJoiner:
         size = part.size()
         if size == upload.length:
             turn.lease.require()
-            outcome = self._completed(principal, upload, part)
+            outcome = self._completer.complete(principal, upload, part)
         else:
             outcome = Progress(upload, size)
             if before < HEAD_BYTES <= size:
@@ -124,21 +123,7 @@ class SliceJoiner:
             )
         except Exception as error:
             self._terminator.give_up_after(error, upload)
-            self._note_refusal(upload, error)
             raise
-
-    def _completed(self, principal: Principal, upload: Upload, part: PartialUpload) -> Progress:
-        try:
-            return self._completer.complete(principal, upload, part)
-        except Exception as error:
-            self._note_refusal(upload, error)
-            raise
-
-    def _note_refusal(self, upload: Upload, error: Exception) -> None:
-        """Note the refusal of the file for slices that are still under way."""
-        if ends_upload(error):
-            reason = error.detail if isinstance(error, ProblemError) else str(error)
-            self._parked.note_refusal(upload.id, reason)
 
 
 def _slice_bytes(upload: Upload) -> int:
