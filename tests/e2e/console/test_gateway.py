@@ -178,7 +178,8 @@ def patient() -> Iterator[Wharf]:
 
 def test_a_flood_of_pages_waits_and_is_refused(patient: Wharf) -> None:
     """In a flood some page requests wait, the rest gets 429, and API requests are served."""
-    visitor = Visitor(patient)
+    # Each address has its own limit, and the pages of other tests count for theirs.
+    visitor = Visitor(patient, address="127.0.0.2")
     with ThreadPoolExecutor(30) as browsers:
         asked = [browsers.submit(visitor.request, "GET", "/console/login") for _ in range(30)]
         assert ApiClient(patient.port).get("/readyz").status == 200
