@@ -19,6 +19,15 @@ LIMITS_SECONDS = 2.0
 ORIGINS_SECONDS = 5.0
 
 
+def pass_the_rest(begun: float, seconds: float = RIGHTS_SECONDS) -> None:
+    """Wait until the promised time after `begun` (`time.monotonic()`) has passed.
+
+    Afterwards a change is effective in every process, although other processes may have known it
+    earlier.
+    """
+    time.sleep(max(0.0, begun + seconds - time.monotonic()))
+
+
 def holds(condition: Callable[..., object], seconds: float = RIGHTS_SECONDS) -> bool:
     """Return whether a condition becomes true within the promised time.
 
