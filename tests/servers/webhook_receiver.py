@@ -91,7 +91,10 @@ class _Server(ThreadingHTTPServer):
 def _handler(receiver: WebhookReceiver) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:  # the name that http.server calls
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            length = int(self.headers["Content-Length"])
+            body = self.rfile.read(length)
+            if len(body) != length:
+                return  # The sender was killed in the middle of the request.
             fields = {name.lower(): value for name, value in self.headers.items()}
             reply = receiver.add(Received(self.path, fields, body, time.time()))
             time.sleep(reply.delay_seconds)
