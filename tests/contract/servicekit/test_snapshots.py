@@ -113,6 +113,21 @@ def test_there_and_back(filled: str, dialect: str, new_url: NewDatabase, tmp_pat
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
+def test_corrected_rows(dialect: str, new_url: NewDatabase, tmp_path: Path) -> None:
+    """Corrections change the rows in the transaction that writes them: all rows, or none."""
+    source, file, target = new_url("sqlite"), tmp_path / "saved.db", new_url(dialect)
+    upgrade(source, MIGRATIONS)
+    fill(source)
+    snapshots.save(source, SCHEMA, file)
+    right = ("DELETE FROM files WHERE tenant <> ?", ("demo",))
+    with pytest.raises(BackupError):
+        snapshots.load(file, SCHEMA, target, [right, ("DELETE FROM nothing", ())])
+    assert content(target, tmp_path)["files"] == []
+    snapshots.load(file, SCHEMA, target, [right])
+    assert len(content(target, tmp_path)["files"]) == 3
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
 def test_goes_on(filled: str, dialect: str, new_url: NewDatabase, tmp_path: Path) -> None:
     """A loaded database accepts new files, and their events have later numbers."""
     file, target = tmp_path / "saved.db", new_url(dialect)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 
-from servicekit.database import open_database
+from servicekit.database import open_database, snapshots
 from servicekit.sealing import KeyRing
 from servicekit.testing import Issuer
 from tests.servers.endpoints import added
 from tests.servers.upload import UploadService, assemble, settings_for
-from wharf_upload import webhook_bootstrap
+from wharf_upload import bootstrap, webhook_bootstrap
 from wharf_upload.commands.backups import backup, restore
+from wharf_upload.maintenance import backup as copying
 from wharf_upload.settings import Settings
 
 
@@ -82,3 +84,28 @@ def test_events_of_a_backup(
     assert records.fan_out.behind(("", ""), 9) == ([("demo", name)] if again else [])
     jobs = open_database(own.effective_database_url).reading().rows("SELECT subject FROM jobs")
     assert len(jobs) == (1 if again else 0)
+
+
+def test_a_restore_that_is_killed(
+    upload: UploadService, tmp_path: Path, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A restore that is killed immediately after it has written the rows delivers no old event."""
+    name = added(upload).endpoint.id
+    upload.put("a", b"text")
+    upload.records.fan_out.fan_out("demo", name)
+    upload.put("b", b"text")
+    folder, own = tmp_path / "backup", settings_for(tmp_path / "other")
+    saved(upload, folder)
+    load = snapshots.load
+
+    def killed(*arguments: Any) -> None:
+        load(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(snapshots, "load", killed)
+    with pytest.raises(KeyboardInterrupt):
+        copying.restore(bootstrap.installation(own), folder, lambda *_: None)
+    records = assemble(own, issuer).records
+    assert [one.state for one in records.deliveries.deliveries("demo", name, limit=9)] == ["failed"]
+    assert records.fan_out.behind(("", ""), 9) == []
+    assert records.kept_jobs.jobs(limit=9) == []

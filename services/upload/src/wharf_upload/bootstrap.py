@@ -13,6 +13,7 @@ from servicekit.revocations import Revocations
 from servicekit.settings import SettingsError
 from wharf_upload import signals
 from wharf_upload.backends import Backends, OpenBackends
+from wharf_upload.database import restored_rows
 from wharf_upload.database.contract import Records
 from wharf_upload.database.reservations import SqlReservations
 from wharf_upload.database.saved_rows import open_saved_rows
@@ -325,7 +326,6 @@ def installation(settings: Settings) -> Installation:
         database_url=url,
         records=records,
         uploads=records.uploads,
-        fan_out=records.fan_out,
         pause=collection_pause(settings, records),
         resumable_folder=settings.resumable_folder,
         blobs_in=BlobLayout,
@@ -333,4 +333,5 @@ def installation(settings: Settings) -> Installation:
         place=_place_of_blobs(settings),
         is_moving=bool(settings.blob_old_url),
         saved_rows=open_saved_rows,
+        corrections=restored_rows.corrections,
     )

@@ -10,7 +10,7 @@ import functools
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,8 @@ from servicekit.database.opening import sqlite_path
 _ROWS_AT_ONCE = 2000
 # The second of two concurrent restores waits for this lock, and then finds the database not empty.
 _RESTORE_LOCK = 0x72657374
+Statement = tuple[str, tuple[object, ...]]
+"""A statement with the placeholder `?`, and its parameters."""
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,11 @@ def save(url: str, schema: Schema, file: Path) -> None:
                 _require_head(saved, schema)
 
 
-def load(file: Path, schema: Schema, url: str) -> None:
+def load(file: Path, schema: Schema, url: str, corrections: Sequence[Statement] = ()) -> None:
     """Fill the database at `url` with the rows of the file; create the database if needed.
 
-    One transaction writes all rows. A file of an older version is migrated first.
+    One transaction writes all rows and runs the statements `corrections`. A file of an older
+    version is migrated first.
 
     Raises:
         BackupError: the database has rows, or the file is damaged or from a newer version.
@@ -101,7 +104,7 @@ def load(file: Path, schema: Schema, url: str) -> None:
                 upgrade(_url(file), schema.scripts)
             else:
                 _require_head(saved, schema)
-        _transfer(reading(file), schema, url)
+        _transfer(reading(file), schema, url, corrections)
 
 
 def require_loadable(file: Path, schema: Schema, url: str) -> None:
@@ -150,8 +153,10 @@ def _vacuum(path: Path, new: Path) -> None:
         database.execute("VACUUM INTO ?", (str(new),))
 
 
-def _transfer(engine: sa.Engine, schema: Schema, url: str) -> None:
-    """Copy all rows into the database at `url` in one transaction.
+def _transfer(
+    engine: sa.Engine, schema: Schema, url: str, corrections: Sequence[Statement] = ()
+) -> None:
+    """Copy all rows into the database at `url`, and correct them, in one transaction.
 
     The source or the target is SQLite.
     """
@@ -172,6 +177,8 @@ def _transfer(engine: sa.Engine, schema: Schema, url: str) -> None:
             _require_empty(target, table, schema)
         for table in tables:
             _copy(source, target, table, schema)
+        for statement, parameters in corrections:
+            _run(target, statement, parameters)
         if target.dialect.name == "postgresql":
             # Without statistics the planner would assume empty tables.
             target.exec_driver_sql("ANALYZE")
@@ -189,6 +196,11 @@ def _copy(source: sa.Connection, target: sa.Connection, table: sa.Table, schema:
         insert = str(sa.insert(table).compile(dialect=target.dialect))
         for part in rows.partitions():
             target.exec_driver_sql(insert, [tuple(row) for row in part])
+
+
+def _run(target: sa.Connection, statement: str, parameters: tuple[object, ...]) -> None:
+    mark = "%s" if target.dialect.name == "postgresql" else "?"
+    target.exec_driver_sql(statement.replace("?", mark), parameters)
 
 
 def _copy_in(target: sa.Connection, table: sa.Table, rows: sa.CursorResult[Any]) -> None:

@@ -8,11 +8,10 @@ import msgspec
 
 from servicekit.database import Connection
 from wharf_upload.database.aggregate import Aggregate
-from wharf_upload.database.endpoints import COLUMNS, find_endpoint, newest_event, store, to_endpoint
+from wharf_upload.database.endpoints import find_endpoint, store
 from wharf_upload.database.next_deliveries import next_deliveries, next_of_replay
-from wharf_upload.database.retention import ROWS_A_TIME
 from wharf_upload.database.unit_of_work import UnitOfWork
-from wharf_upload.domain.webhooks import DELIVERY_LANE, FULL_WINDOW
+from wharf_upload.domain.webhooks import FULL_WINDOW
 
 
 class SqlFanOut(Aggregate):
@@ -65,34 +64,3 @@ class SqlFanOut(Aggregate):
             if window < FULL_WINDOW:
                 windows[share] = window
         return windows
-
-    def forget_open(self) -> int:
-        """End all open deliveries and move each endpoint after the newest event.
-
-        Return the number of deliveries that were ended.
-        """
-        count = 0
-        with self._database.transaction() as connection:
-            for row in connection.rows(
-                f"SELECT {COLUMNS} FROM endpoints ORDER BY tenant, id"  # noqa: S608 -- constants only
-            ):
-                known = to_endpoint(row)
-                position = newest_event(connection, known.tenant)
-                store(connection, msgspec.structs.replace(known, position=position, replay=None))
-                count += connection.execute(
-                    "UPDATE deliveries SET state = 'failed', next_at = NULL, "
-                    "error = 'A backup was restored. Retry or replay the delivery if you need it.' "
-                    "WHERE tenant = ? AND endpoint = ? AND state = 'open'",
-                    (known.tenant, known.id),
-                )
-        while self._drop_jobs():
-            pass
-        return count
-
-    def _drop_jobs(self) -> int:
-        with self._database.transaction() as connection:
-            rows = connection.rows(
-                "SELECT id FROM jobs WHERE lane = ? LIMIT ?", (DELIVERY_LANE, ROWS_A_TIME)
-            )
-            connection.execute_many("DELETE FROM jobs WHERE id = ?", rows)
-        return len(rows)

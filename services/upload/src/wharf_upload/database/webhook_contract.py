@@ -114,12 +114,6 @@ class FanOutRecords(Protocol):
     def windows(self, shares: Sequence[str]) -> Mapping[str, int]:
         """Return the windows of endpoints that are smaller than a full one, by their shares."""
 
-    def forget_open(self) -> int:
-        """End all open deliveries and move each endpoint after the newest event.
-
-        A restore calls this function, so that no old event is delivered again.
-        """
-
 
 class WebhookRecords(NamedTuple):
     """All rows of webhooks."""

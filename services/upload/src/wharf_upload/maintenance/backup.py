@@ -154,20 +154,9 @@ def restore(
         counts.uploads = saved_uploads.restore(
             saved, parts, own.resumable_folder, without=lost_parts
         )
-    snapshots.load(rows, SCHEMA, own.database_url)
-    _end_what_ran(own, deliver_again=deliver_again)
+    corrections = own.corrections(own.place, deliver_again=deliver_again)
+    snapshots.load(rows, SCHEMA, own.database_url, corrections)
     return counts
-
-
-def _end_what_ran(own: Installation, *, deliver_again: bool) -> None:
-    """Correct the rows of work that was under way during the backup."""
-    # The saved rows include the row of the pause that was active during the backup.
-    own.records.forget_pauses(0)
-    # The saved rows include marks of swept hours, which do not apply to the present store.
-    own.records.forget_swept(own.place)
-    if not deliver_again:
-        # Receivers have got most of these events after the backup.
-        own.fan_out.forget_open()
 
 
 def _require_whole(counts: Counts, may_lack: int | None) -> None:

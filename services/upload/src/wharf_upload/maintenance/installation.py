@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from wharf_upload.database.contract import Records, SavedRows
+from wharf_upload.database.contract import Records, SavedRows, Statement
 from wharf_upload.database.upload_contract import UploadRecords
-from wharf_upload.database.webhook_contract import FanOutRecords
 from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
 from wharf_upload.storage.base import BlobName, BlobStore, Found
 
@@ -28,6 +27,13 @@ class BlobFolder(Protocol):
         """Yield all blobs."""
 
 
+class Corrections(Protocol):
+    """Returns statements that a restore runs in the transaction that writes the rows."""
+
+    def __call__(self, place: str, *, deliver_again: bool) -> Sequence[Statement]:
+        """Return the statements for a store; see `database.restored_rows`."""
+
+
 @dataclass(frozen=True)
 class Installation:
     """The places of one installation.
@@ -35,14 +41,13 @@ class Installation:
     `blobs_in` returns the blobs below a data folder. `saved_rows` opens the rows of a backup.
     `objects` opens the store of the blobs; it is `None` if all blobs are on the disk, in `data`.
     `place` is the name of the store in the records. `is_moving`: some blobs are still in an older
-    store. `fan_out` makes the deliveries of events.
+    store. `corrections` returns the statements that correct the rows of a backup.
     """
 
     data: Path
     database_url: str
     records: Records
     uploads: UploadRecords
-    fan_out: FanOutRecords
     pause: GarbageCollectionPause
     resumable_folder: Path
     blobs_in: Callable[[Path], BlobFolder]
@@ -50,6 +55,7 @@ class Installation:
     place: str
     is_moving: bool
     saved_rows: Callable[[Path], AbstractContextManager[SavedRows]]
+    corrections: Corrections
 
     def blobs(self) -> Iterator[Found]:
         """Yield all blobs of the installation, from the disk or from the object store."""
