@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgspec
@@ -392,6 +393,37 @@ def test_a_retry(records: SqlRecords) -> None:
     assert records.deliveries.retry(endpoint, done.seq)
     assert len(_jobs(records)) == 1
     assert records.deliveries.retry(endpoint, 5) is None
+
+
+def test_the_result_before_a_retry(records: SqlRecords) -> None:
+    """A delivery that begins again shows nothing of its earlier tries."""
+    endpoint = _added(records)
+    _upload(records, "1")
+    records.fan_out.fan_out("demo", "e1")
+    (new,) = _deliveries(records)
+    (job,) = _jobs(records)
+    ended = _answer(records, job, status=410, milliseconds=7, error="Gone", body="no")
+    assert (ended.state, ended.status) == ("failed", 410)
+    begun = records.deliveries.retry(endpoint, ended.seq)
+    assert begun
+    times = {"created_at": begun.created_at, "next_at": begun.created_at}
+    assert begun == msgspec.structs.replace(new, **times)
+    assert _deliveries(records) == [begun]
+
+
+def test_the_next_try_after_a_retry(records: SqlRecords) -> None:
+    """An open delivery that is retried is due immediately, and keeps the result of its last try."""
+    endpoint = _added(records)
+    _upload(records, "1")
+    records.fan_out.fan_out("demo", "e1")
+    (job,) = _jobs(records)
+    tried_once = _answer(records, job, status=500, at=int(time.time() * 1000) + 3_600_000)
+    again = records.deliveries.retry(endpoint, tried_once.seq)
+    assert again
+    assert tried_once.next_at is not None
+    assert again.next_at is not None
+    assert again.next_at < tried_once.next_at
+    assert again == msgspec.structs.replace(tried_once, next_at=again.next_at)
 
 
 def test_a_retry_without_a_job(records: SqlRecords, database: Database) -> None:

@@ -8,6 +8,7 @@ from wharf_upload.database.aggregate import Aggregate
 from wharf_upload.database.delivery_rows import (
     NAMES,
     OPEN,
+    begin_again,
     find_delivery,
     job_of,
     to_delivery,
@@ -15,7 +16,6 @@ from wharf_upload.database.delivery_rows import (
 from wharf_upload.database.next_deliveries import next_deliveries
 from wharf_upload.database.now import NOW
 from wharf_upload.database.unit_of_work import UnitOfWork
-from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.jobs import Effects
 from wharf_upload.domain.webhooks import (
     DELIVERY_LANE,
@@ -95,9 +95,7 @@ class SqlDeliveries(Aggregate):
             found = find_delivery(connection, endpoint.tenant, endpoint.id, seq)
             if found is None:
                 return None
-            now = now_milliseconds()
-            if found.state != "open":
-                connection.execute(OPEN, (endpoint.tenant, endpoint.id, seq, found.kind, now, now))
+            begin_again(connection, found)
             if not _job_runs_soon(connection, self._database.dialect, endpoint, seq):
                 unit.jobs.append(job_of(endpoint.tenant, endpoint.id, seq))
             return find_delivery(connection, endpoint.tenant, endpoint.id, seq)

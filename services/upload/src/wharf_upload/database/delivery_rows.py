@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from servicekit.database import Connection, Row
+from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.jobs import NewJob
 from wharf_upload.domain.webhooks import DELIVERY_LANE, Delivery
 
@@ -11,12 +12,12 @@ NAMES = (
     "created_at, tried_at, next_at"
 )
 FIND = "WHERE tenant = ? AND endpoint = ? AND seq = ?"
-#: Adds an open delivery. A delivery of the same event begins again.
+_NEW = ", ".join(f"{name} = excluded.{name}" for name in NAMES.split(", ")[4:])
+#: Adds an open delivery. A delivery of the same event begins again, without its earlier results.
 OPEN = (
     f"INSERT INTO deliveries ({NAMES}) "  # noqa: S608 -- constants only
     "VALUES (?, ?, ?, ?, 'open', 0, 0, 0, '', '', ?, NULL, ?) "
-    "ON CONFLICT (tenant, endpoint, seq) DO UPDATE SET state = 'open', attempts = 0, "
-    "created_at = excluded.created_at, next_at = excluded.next_at"
+    f"ON CONFLICT (tenant, endpoint, seq) DO UPDATE SET {_NEW}"
 )
 
 
@@ -24,6 +25,15 @@ def job_of(tenant: str, endpoint: str, seq: int) -> NewJob:
     """Return the job that delivers an event."""
     share = f"{tenant}/{endpoint}"
     return NewJob(lane=DELIVERY_LANE, tenant=tenant, share=share, subject=f"{endpoint}/{seq}")
+
+
+def begin_again(connection: Connection, delivery: Delivery) -> None:
+    """Open a delivery that has ended; the next try of an open one is now."""
+    now, key = now_milliseconds(), (delivery.tenant, delivery.endpoint, delivery.seq)
+    if delivery.state == "open":
+        connection.execute(f"UPDATE deliveries SET next_at = ? {FIND}", (now, *key))  # noqa: S608 -- constants only
+    else:
+        connection.execute(OPEN, (*key, delivery.kind, now, now))
 
 
 def find_delivery(connection: Connection, tenant: str, endpoint: str, seq: int) -> Delivery | None:

@@ -12,9 +12,8 @@ from typing import NamedTuple
 import msgspec
 
 from servicekit.database import Connection
-from wharf_upload.database.delivery_rows import FIND, OPEN, find_delivery
+from wharf_upload.database.delivery_rows import FIND, begin_again, find_delivery
 from wharf_upload.database.endpoints import find_endpoint, store
-from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.webhooks import DELIVERY_LANE, REPLAY_LANE, subject_of
 
 COLUMNS = "tenant, lane, share, subject"
@@ -49,8 +48,7 @@ def retried(connection: Connection, job: ChangedJob) -> None:
     endpoint, seq = subject_of(job.subject)
     found = find_delivery(connection, job.tenant, endpoint, seq)
     if found is not None and found.state == "failed":
-        now = now_milliseconds()
-        connection.execute(OPEN, (job.tenant, endpoint, seq, found.kind, now, now))
+        begin_again(connection, found)
 
 
 def _fail_delivery(connection: Connection, job: ChangedJob) -> None:

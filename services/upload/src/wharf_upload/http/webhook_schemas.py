@@ -74,7 +74,8 @@ class DeliveryDocument(msgspec.Struct, frozen=True, kw_only=True):
 
     `id` is the id of the event, or `test-…` for a test; the receiver gets it as `webhook-id` after
     the name of the tenant and a dot. `state` is `open` while tries are left. `status`,
-    `milliseconds`, `answer` (the first 1,024 characters) and `error` belong to the last try.
+    `milliseconds`, `answer` (the first 1,024 characters) and `error` belong to the last try. They
+    are null until the first try. A delivery that begins again loses its earlier results.
     """
 
     id: str
