@@ -135,6 +135,39 @@ def test_a_retried_job_of_a_delivery_that_is_done(records: SqlRecords) -> None:
     assert [one.state for one in _deliveries(records)] == ["done"]
 
 
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_a_retried_job_of_a_delivery_with_another_job(
+    records: SqlRecords, *, is_taken: bool
+) -> None:
+    """A dead job that is retried gives way to the job with which a client retried the delivery."""
+    endpoint = _delivering(records, "1")
+    dead = _dead_delivery(records)
+    (delivery,) = _deliveries(records)
+    records.deliveries.retry(endpoint, delivery.seq)
+    (other,) = records.kept_jobs.jobs(tenant="demo", limit=5)
+    taken = _taken(records, DELIVERY_LANE, "demo/e1")
+    if not is_taken:
+        records.jobs.again(taken, 3600, "HTTP 500")
+    assert records.kept_jobs.retry(ids=[dead.id]) == 1
+    (left,) = records.kept_jobs.jobs(tenant="demo", limit=5)
+    assert (left.id, left.lease_until is not None) == (other.id, is_taken)
+    assert records.kept_jobs.jobs(tenant="demo", dead=True, limit=5) == []
+    assert [one.state for one in _deliveries(records)] == ["open"]
+    if not is_taken:
+        assert _taken(records, DELIVERY_LANE, "demo/e1").id == other.id
+
+
+def test_dead_jobs_of_one_delivery(records: SqlRecords) -> None:
+    """Of several dead jobs of a delivery, one runs again when all of them are retried."""
+    endpoint = _delivering(records, "1")
+    _dead_delivery(records)
+    records.deliveries.retry(endpoint, _deliveries(records)[0].seq)
+    _dead_delivery(records)
+    assert records.kept_jobs.retry(lane=DELIVERY_LANE, tenant="demo") == 2
+    assert len(records.kept_jobs.jobs(tenant="demo", limit=5)) == 1
+    assert [one.state for one in _deliveries(records)] == ["open"]
+
+
 def test_a_job_without_its_delivery(records: SqlRecords) -> None:
     """Jobs of an endpoint that was deleted are retried and dropped without an error."""
     _delivering(records, "1")

@@ -11,14 +11,13 @@ from wharf_upload.database.delivery_rows import (
     begin_again,
     find_delivery,
     job_of,
+    job_runs_soon,
     to_delivery,
 )
 from wharf_upload.database.next_deliveries import next_deliveries
-from wharf_upload.database.now import NOW
 from wharf_upload.database.unit_of_work import UnitOfWork
 from wharf_upload.domain.jobs import Effects
 from wharf_upload.domain.webhooks import (
-    DELIVERY_LANE,
     TEST_KIND,
     Delivery,
     DeliveryState,
@@ -96,8 +95,9 @@ class SqlDeliveries(Aggregate):
             if found is None:
                 return None
             begin_again(connection, found)
-            if not _job_runs_soon(connection, self._database.dialect, endpoint, seq):
-                unit.jobs.append(job_of(endpoint.tenant, endpoint.id, seq))
+            job = job_of(endpoint.tenant, endpoint.id, seq)
+            if not job_runs_soon(connection, self._database.dialect, job.share, job.subject):
+                unit.jobs.append(job)
             return find_delivery(connection, endpoint.tenant, endpoint.id, seq)
 
         begun: Delivery | None = self._group.run(endpoint.tenant, change)
@@ -177,21 +177,3 @@ class SqlDeliveries(Aggregate):
             # Open deliveries stay, and the next step begins after them.
             last = rows[-1][2]
         return count
-
-
-def _job_runs_soon(connection: Connection, dialect: str, endpoint: Endpoint, seq: int) -> bool:
-    """Let the job of a delivery run now; return whether the delivery has a job.
-
-    A job that is taken is running now.
-    """
-    where = "lane = ? AND share = ? AND subject = ?"
-    key = (DELIVERY_LANE, endpoint.share, f"{endpoint.id}/{seq}")
-    waiting = connection.execute(
-        f"UPDATE jobs SET run_at = {NOW[dialect]} WHERE {where} AND lease_until IS NULL",  # noqa: S608 -- constants only
-        key,
-    )
-    taken = connection.row(
-        f"SELECT 1 FROM jobs WHERE {where} AND lease_until IS NOT NULL",  # noqa: S608 -- constants only
-        key,
-    )
-    return bool(waiting) or taken is not None

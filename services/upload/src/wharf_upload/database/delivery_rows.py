@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from servicekit.database import Connection, Row
+from wharf_upload.database.now import NOW
 from wharf_upload.domain.clock import now_milliseconds
 from wharf_upload.domain.jobs import NewJob
 from wharf_upload.domain.webhooks import DELIVERY_LANE, Delivery
@@ -25,6 +26,23 @@ def job_of(tenant: str, endpoint: str, seq: int) -> NewJob:
     """Return the job that delivers an event."""
     share = f"{tenant}/{endpoint}"
     return NewJob(lane=DELIVERY_LANE, tenant=tenant, share=share, subject=f"{endpoint}/{seq}")
+
+
+def job_runs_soon(connection: Connection, dialect: str, share: str, subject: str) -> bool:
+    """Let the job of a delivery run now; return whether the delivery has a job.
+
+    A job that is taken is running now.
+    """
+    where, key = "lane = ? AND share = ? AND subject = ?", (DELIVERY_LANE, share, subject)
+    waiting = connection.execute(
+        f"UPDATE jobs SET run_at = {NOW[dialect]} WHERE {where} AND lease_until IS NULL",  # noqa: S608 -- constants only
+        key,
+    )
+    taken = connection.row(
+        f"SELECT 1 FROM jobs WHERE {where} AND lease_until IS NOT NULL",  # noqa: S608 -- constants only
+        key,
+    )
+    return bool(waiting) or taken is not None
 
 
 def begin_again(connection: Connection, delivery: Delivery) -> None:

@@ -12,7 +12,12 @@ from typing import NamedTuple
 import msgspec
 
 from servicekit.database import Connection
-from wharf_upload.database.delivery_rows import FIND, begin_again, find_delivery
+from wharf_upload.database.delivery_rows import (
+    FIND,
+    begin_again,
+    find_delivery,
+    job_runs_soon,
+)
 from wharf_upload.database.endpoints import find_endpoint, store
 from wharf_upload.domain.webhooks import DELIVERY_LANE, REPLAY_LANE, subject_of
 
@@ -41,13 +46,25 @@ def dropped(connection: Connection, job: ChangedJob) -> None:
         _end_replay(connection, job)
 
 
+def another_runs(connection: Connection, dialect: str, job: ChangedJob) -> bool:
+    """Tell whether the delivery of a dead job has another job, and let this job run now.
+
+    A client or another dead job may have let the delivery begin again. With two jobs, Wharf would
+    try the delivery twice at the same time.
+    """
+    return job.lane == DELIVERY_LANE and job_runs_soon(connection, dialect, job.share, job.subject)
+
+
 def retried(connection: Connection, job: ChangedJob) -> None:
-    """Let the failed delivery of a dead job begin again; the death of a job ends no replay."""
+    """Let the delivery of a dead job begin again; the death of a job ends no replay.
+
+    A delivery that has reached its receiver stays as it is.
+    """
     if job.lane != DELIVERY_LANE or not _DELIVERY.fullmatch(job.subject):
         return
     endpoint, seq = subject_of(job.subject)
     found = find_delivery(connection, job.tenant, endpoint, seq)
-    if found is not None and found.state == "failed":
+    if found is not None and found.state != "done":
         begin_again(connection, found)
 
 

@@ -20,6 +20,8 @@ from wharf_upload.domain.jobs import KeptJob, LaneState
 MOST_COUNTED = 1_000_000
 _MOST_SHARES = 10_000
 _NAMES = COLUMNS.split(", ")
+# The columns that a dead job keeps when it runs again.
+_MOVED = f"{job_ends.COLUMNS}, id, turn, created_at, error"
 # Changes the job with an id in a transaction; returns whether there was such a job.
 _ChangeOne = Callable[[Connection, str], bool]
 
@@ -42,7 +44,8 @@ class SqlKeptJobs(Aggregate):
     def retry(self, *, lane: str = "", tenant: str = "", ids: Sequence[str] = ()) -> int:
         """Let dead jobs run again, with all their tries; return their number.
 
-        A failed delivery of such a job begins again.
+        A failed delivery of such a job begins again. If the delivery has another job already, this
+        job runs immediately, and the dead one goes.
         """
         count = 0
         while names := self._some(ids, lane, tenant, dead=True):
@@ -94,17 +97,21 @@ class SqlKeptJobs(Aggregate):
         )
 
     def _retry_one(self, connection: Connection, name: str) -> bool:
-        now, copied = NOW[self._database.dialect], "id, lane, share, tenant, subject"
-        connection.execute(
-            "INSERT INTO jobs (id, lane, share, tenant, subject, run_at, turn, tries, "  # noqa: S608 -- constants only
-            f"created_at, error) SELECT {copied}, {now}, turn, 0, created_at, error "
-            "FROM jobs_dead WHERE id = ?",
+        rows = connection.rows(
+            f"DELETE FROM jobs_dead WHERE id = ? RETURNING {_MOVED}",  # noqa: S608 -- constants only
             (name,),
         )
-        job = _removed(connection, "jobs_dead", name)
-        if job is not None:
-            job_ends.retried(connection, job)
-        return job is not None
+        if not rows:
+            return False
+        dialect, job = self._database.dialect, ChangedJob(*rows[0][: len(ChangedJob._fields)])
+        if not job_ends.another_runs(connection, dialect, job):
+            marks = "?, " * len(rows[0])
+            connection.execute(
+                f"INSERT INTO jobs ({_MOVED}, tries, run_at) VALUES ({marks}0, {NOW[dialect]})",  # noqa: S608 -- constants only
+                rows[0],
+            )
+        job_ends.retried(connection, job)
+        return True
 
     def state(self, lane: str) -> LaneState:
         """Return the state of a lane; numbers of jobs are counted up to `MOST_COUNTED`."""
