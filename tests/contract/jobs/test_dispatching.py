@@ -172,3 +172,33 @@ def test_pages_that_are_not_due(records: SqlRecords) -> None:
         add(records, "later", share=f"a-{share:03}", after_seconds=3600)
     add(records, "due", share="b")
     assert _Lane(records).turn() == ["due"]
+
+
+def test_pages_of_shares_without_room(records: SqlRecords) -> None:
+    """One turn takes the job of a share after 100 due shares of a tenant that has its part."""
+    for share in range(100):
+        add(records, "0", "1", tenant="a", share=f"a/{share:03}")
+    wide = msgspec.structs.replace(LANE, at_once=32)
+    dispatcher = LaneDispatcher(records.jobs, wide, KeepingEngine())
+    dispatcher.turn()
+    add(records, "one", tenant="b", share="b/0")
+    assert _taken_after_a_turn(records, dispatcher)["b/0"] == 1
+
+
+def test_shares_before_the_end_of_the_last_turn(records: SqlRecords) -> None:
+    """A turn continues with the shares before its first one, if the last shares have no room."""
+    engine = KeepingEngine()
+    lane = msgspec.structs.replace(LANE, at_once=3, window=1)
+    dispatcher = LaneDispatcher(records.jobs, lane, engine)
+    for share in "bcd":
+        add(records, "0", "1", share=share)
+    records.jobs.take("test", {"d": 1}, 60)
+    assert _taken_after_a_turn(records, dispatcher) == {"b": 1, "c": 1, "d": 1}
+    jobs = [records.jobs.begin(turn) for turn in engine.turns]
+    (ended,) = (job for job in jobs if job and job.share == "b")
+    records.jobs.done(ended)
+    records.kept_jobs.drop(
+        ids=[job.id for job in records.kept_jobs.jobs(limit=9) if job.share == "b"]
+    )
+    add(records, "0", share="a")
+    assert _taken_after_a_turn(records, dispatcher) == {"a": 1, "c": 1, "d": 1}

@@ -1,16 +1,15 @@
 """Takes due jobs, share after share, and hands them to an engine.
 
-Fairness is by rotation: a turn of a lane reads the next shares after those of the last turn, and
+Fairness is by rotation: a turn of a lane goes through the shares from the end of the last turn, and
 gives each of them a part of the lane's room. So the number of jobs of one share has no effect on
-the wait of another share. A tenant with several shares gets at most half the lane.
+the wait of another share. `LaneRoom` limits tenants with several shares.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from servicekit.database import DatabaseUnavailable
 from wharf_upload.database.job_contract import JobRecords
@@ -18,6 +17,7 @@ from wharf_upload.domain.jobs import Lane
 from wharf_upload.jobs import job_metrics
 from wharf_upload.jobs.engine import Engine, EngineUnavailable
 from wharf_upload.jobs.handlers import Windows, same_windows
+from wharf_upload.jobs.lane_room import LaneRoom
 
 log = logging.getLogger(__name__)
 _SHARES_A_PAGE, _PAGES_A_TURN = 32, 100
@@ -25,7 +25,7 @@ _BUSY_SECONDS, _IDLE_SECONDS, _RETRY_SECONDS = 0.05, 1.0, 1.0
 
 
 class LaneDispatcher:
-    """Takes the jobs of one lane; `windows` may give single shares another window.
+    """Takes the jobs of one lane; `windows` may give single shares a smaller window.
 
     With `ends_elsewhere`, jobs run in another process, which does not wake the dispatcher when a
     job ends: while jobs are taken, the dispatcher looks for room after short waits.
@@ -54,10 +54,10 @@ class LaneDispatcher:
             job_metrics.lost_leases.note(((self.lane.name,), lost))
         taken = self._records.taken(self.lane.name)
         awaits = self._ends_elsewhere and bool(taken)
-        free = self.lane.at_once - sum(taken.values())
-        if free <= 0:
+        room = LaneRoom(self.lane, taken)
+        if room.free <= 0:
             return awaits
-        rooms, is_last_page = self._rooms(free, taken)
+        rooms = self._rooms(room)
         turns = self._records.take(self.lane.name, rooms, self.lane.lease_seconds)
         if turns:
             try:
@@ -65,67 +65,41 @@ class LaneDispatcher:
             except EngineUnavailable:
                 self._records.release(turns)
                 raise
-        return awaits or bool(turns) or not is_last_page
+        # The turn has ended in the middle of the shares if there is a share to continue after.
+        return awaits or bool(turns) or bool(self._after)
 
-    def _rooms(self, free: int, taken: Mapping[str, int]) -> tuple[dict[str, int], bool]:
-        """Return how many jobs to take of the next shares, and whether these were the last shares.
-
-        The next turn continues after the last share that got room.
-        """
-        lane = self.lane
-        due, end_of_page = self._due_page()
-        windows = self._windows(due)
-        tenants = _Tenants(lane, taken)
+    def _rooms(self, room: LaneRoom) -> dict[str, int]:
+        """Return how many jobs to take of each share, until the lane has no room."""
         rooms: dict[str, int] = {}
-        for share in due:
-            if free <= 0:
-                return rooms, False
-            window = windows.get(share, lane.window) - taken.get(share, 0)
-            room = min(max(1, free // (len(due) - len(rooms))), window, tenants.room(share))
-            self._after = share
-            if room > 0:
-                rooms[share] = room
-                free -= room
-                tenants.note(share, room)
-        self._after = end_of_page
-        return rooms, not end_of_page
+        for page in self._pages():
+            due = [share for share in page if room.of(share)]
+            windows = self._windows(due)
+            for number, share in enumerate(due):
+                part = max(1, room.free // (len(due) - number))
+                rooms[share] = min(part, room.of(share, windows.get(share)))
+                room.note(share, rooms[share])
+                if room.free <= 0:
+                    self._after = share
+                    return rooms
+        return rooms
 
-    def _due_page(self) -> tuple[list[str], str]:
-        """Return the due shares of the next page that has some, and the last share of the page.
+    def _pages(self) -> Iterator[list[str]]:
+        """Yield the due shares in pages: once around, from the share after the last turn's end.
 
-        The last page ends with "". After many pages without a due share, the page is empty.
+        Afterwards the next turn begins with the first share. After many pages, the turn ends, and
+        the next one continues.
         """
-        end = self._after
+        first, is_second_part = self._after, not self._after
         for _ in range(_PAGES_A_TURN):
-            found = self._records.waiting_shares(self.lane.name, end, _SHARES_A_PAGE)
-            end = found[-1].share if len(found) == _SHARES_A_PAGE else ""
-            due = [share.share for share in found if share.due_seconds >= 0]
-            if due or not end:
-                return due, end
-        return [], end
-
-
-class _Tenants:
-    """The jobs of tenants whose shares are named `tenant/part`; other shares have a window only.
-
-    Such a tenant has many shares, so their windows together may exceed the lane. It gets at most
-    half the lane, so that a job of another tenant finds room.
-    """
-
-    def __init__(self, lane: Lane, taken: Mapping[str, int]) -> None:
-        self._at_once, self._most = lane.at_once, max(1, lane.at_once // 2)
-        self._taken: Counter[str] = Counter()
-        for share, number in taken.items():
-            self.note(share, number)
-
-    def note(self, share: str, number: int) -> None:
-        """Count jobs of a share as taken."""
-        self._taken[share.rpartition("/")[0]] += number
-
-    def room(self, share: str) -> int:
-        """Return how many more jobs the tenant of a share may have."""
-        tenant = share.rpartition("/")[0]
-        return self._most - self._taken[tenant] if tenant else self._at_once
+            page = self._records.waiting_shares(self.lane.name, self._after, _SHARES_A_PAGE)
+            if first and is_second_part:
+                page = [share for share in page if share.share <= first]
+            yield [share.share for share in page if share.due_seconds >= 0]
+            is_last = len(page) < _SHARES_A_PAGE
+            self._after = "" if is_last else page[-1].share
+            if is_last and is_second_part:
+                return
+            is_second_part = is_second_part or is_last
 
 
 class Dispatcher:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from wharf_upload.domain.jobs import Effects, Job, Lane, Outcome
 
-# Returns the windows of shares that differ from the window of their lane.
+# Returns the windows of shares that are smaller than the window of their lane.
 Windows = Callable[[Sequence[str]], Mapping[str, int]]
 
 
@@ -38,7 +38,7 @@ def same_windows(_: Sequence[str]) -> Mapping[str, int]:
 
 
 class LaneOfJobs:
-    """A lane and the handler of its jobs; `windows` may give single shares another window."""
+    """A lane and the handler of its jobs; `windows` may give single shares a smaller window."""
 
     __slots__ = ("handler", "lane", "windows")
 
