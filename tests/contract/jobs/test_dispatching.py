@@ -157,6 +157,19 @@ def test_a_tenant_with_many_shares(records: SqlRecords) -> None:
     assert _taken_after_a_turn(records, dispatcher)["b/0"] == 1
 
 
+def test_a_newcomer_beside_busy_tenants(records: SqlRecords) -> None:
+    """Busy tenants leave places, so that the job of one more tenant is taken in the next turn."""
+    wide = msgspec.structs.replace(LANE, at_once=32)
+    dispatcher = LaneDispatcher(records.jobs, wide, KeepingEngine())
+    for tenant in "abc":
+        for share in range(20):
+            add(records, *map(str, range(5)), tenant=tenant, share=f"{tenant}/{share:02}")
+        for _ in range(5):
+            dispatcher.turn()
+    add(records, "one", tenant="d", share="d/0")
+    assert _taken_after_a_turn(records, dispatcher)["d/0"] == 1
+
+
 def test_a_tenant_in_a_lane_for_one_job(records: SqlRecords) -> None:
     """A lane that runs one job at a time takes a job of a tenant with several shares."""
     add(records, "0", share="a/0")

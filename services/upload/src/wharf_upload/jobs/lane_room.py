@@ -12,8 +12,10 @@ class LaneRoom:
     """The room of a lane, of its shares, and of tenants; `free` is the room of the lane.
 
     A tenant whose shares are named `tenant/part` has many shares, so their windows together may
-    exceed the lane. It gets at most half the lane, so that a job of another tenant finds room.
-    Other shares have a window only.
+    exceed the lane. Such a tenant gets at most as many jobs as places stay free, except for its
+    first job: one busy tenant gets half the lane, two get a third each. So a tenant without jobs
+    under way finds a place, unless many tenants have become busy shortly before. Other shares have
+    a window only.
     """
 
     def __init__(self, lane: Lane, taken: Mapping[str, int]) -> None:
@@ -36,8 +38,10 @@ class LaneRoom:
         return max(0, room)
 
     def _of_tenant(self, tenant: str) -> int:
-        half = max(1, self._lane.at_once // 2)
-        return half - self._tenants[tenant] if tenant else self.free
+        if not tenant:
+            return self.free
+        taken = self._tenants[tenant]
+        return max(0 if taken else 1, (self.free - taken) // 2)
 
 
 def _tenant(share: str) -> str:
