@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from servicekit.problems import ProblemError
 from servicekit.settings import SettingsError, read
 from tests.servers.unfinished import new_upload
 from tests.servers.upload import UploadService, ages, new_file
+from wharf_upload import webhook_bootstrap
 from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.domain.file_writes import Write
 from wharf_upload.domain.resumable_upload import AtAnotherReplica, Upload
@@ -23,8 +26,10 @@ from wharf_upload.maintenance import upload_sweeper
 from wharf_upload.maintenance.own_disk import OwnDisk
 from wharf_upload.maintenance.pictures import KeptPictures
 from wharf_upload.maintenance.sweeper import Sweeper
+from wharf_upload.processes import background, jobs, worker
 from wharf_upload.settings import Settings
 
+_NO_KEYS = "WHARF_SECRETS_KEY_FILE is missing"
 HERE, THERE = "10.0.0.1:8089", "10.0.0.2:8089"
 APART = {
     "WHARF_DATA": "/srv/wharf",
@@ -33,6 +38,7 @@ APART = {
     "WHARF_BLOB_KEY_FILE": "/keys",
     "WHARF_DATABASE_URL": "postgresql://wharf@db/wharf",
     "WHARF_REPLICA_ADDRESS": HERE,
+    "WHARF_SECRETS_KEY_FILE": "/secrets/secrets.keys",
 }
 
 
@@ -50,6 +56,38 @@ def test_settings_that_fit() -> None:
     worker = read(Settings, {**APART, "WHARF_REPLICA_ADDRESS": ""})
     with pytest.raises(SettingsError, match="WHARF_REPLICA_ADDRESS"):
         worker.check_serves()
+
+
+def test_sealing_keys_of_replicas(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a shared folder, no process that seals or signs starts without a named file of keys.
+
+    A worker that only dispatches jobs does not need the file.
+    """
+    apart = {**APART, "WHARF_DATA": str(tmp_path / "data"), "WHARF_SECRETS_KEY_FILE": ""}
+    own = read(Settings, apart)
+    remote = {"WHARF_JOBS_ENGINE": "dramatiq", "WHARF_JOBS_URL": "redis://127.0.0.1:9"}
+    with pytest.raises(SettingsError, match=_NO_KEYS):
+        webhook_bootstrap.ensure_keys(own)
+    with pytest.raises(SettingsError, match=_NO_KEYS):
+        worker.run_until_signal(own)
+    with pytest.raises(SettingsError, match=_NO_KEYS):
+        jobs.run_until_signal(read(Settings, {**apart, **remote}))
+    assert not Path(apart["WHARF_DATA"]).exists()
+    monkeypatch.setattr("servicekit.settings.read", lambda _: own)
+    monkeypatch.delitem(sys.modules, "wharf_upload.processes.startup", raising=False)
+    with pytest.raises(SystemExit, match=_NO_KEYS):
+        import_module("wharf_upload.processes.startup")
+    monkeypatch.setattr(background, "stop_at_signal", _stopped)
+    with pytest.raises(_StoppedError):
+        worker.run_until_signal(read(Settings, {**apart, **remote}))
+
+
+class _StoppedError(Exception):
+    """The process would start now."""
+
+
+def _stopped() -> None:
+    raise _StoppedError
 
 
 @pytest.mark.parametrize(

@@ -45,8 +45,9 @@ def key_file(settings: Settings) -> Path:
 def ensure_keys(settings: Settings) -> None:
     """Make the file of keys at the first start; a file that the operator names must exist.
 
-    Raises `SettingsError` if the file cannot be used.
+    Raises `SettingsError` if the file cannot be used, or replicas would have different files.
     """
+    settings.check_seals(data_shared=settings.data_shared)
     path = key_file(settings)
     try:
         if settings.secrets_key_file or path.exists():

@@ -16,8 +16,9 @@ class WebhookSettings:
     secrets_key_file: str = setting(
         "",
         doc="The file with the keys that seal secrets in the database, for example the signing "
-        "secrets of webhooks. All replicas need the same file. Empty: "
-        "`WHARF_DATA/upload/secrets.keys`, which the first start makes.",
+        "secrets of webhooks. All replicas need the same file. It is required if "
+        "`WHARF_DATA_SHARED` is `false`. Empty: `WHARF_DATA/upload/secrets.keys`, which the first "
+        "start makes.",
     )
     webhook_allow: str = setting(
         "",
@@ -48,6 +49,15 @@ class WebhookSettings:
         "worker removes the deliveries of the oldest events.",
         minimum=100,
     )
+
+    def check_seals(self, *, data_shared: bool) -> None:
+        """Raise `SettingsError` if each replica would make a sealing key of its own."""
+        if not data_shared and not self.secrets_key_file:
+            raise SettingsError(
+                "WHARF_DATA_SHARED=false: WHARF_SECRETS_KEY_FILE is missing; it must name the same "
+                "file of sealing keys, or a copy of it, for all replicas and workers "
+                "(docs/operating-webhooks.md)"
+            )
 
     def check_webhooks(self) -> None:
         """Raise `SettingsError` for a wrong allow-list or proxy."""

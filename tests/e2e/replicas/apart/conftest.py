@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from servicekit.sealing import KeyRing
 from tests.servers.object_stores import ObjectStore
 from tests.servers.ports import free_ports
 from tests.servers.postgres import PostgresServer, postgres
@@ -72,6 +73,7 @@ def apart(
         "WHARF_ISSUER": f"http://127.0.0.1:{ports['a']}/auth",
         "WHARF_DATA_SHARED": "false",
         "WHARF_CREDENTIALS": str(base / "credentials.json"),
+        "WHARF_SECRETS_KEY_FILE": str(base / "secrets.keys"),
         "WHARF_SWEEP_SECONDS": "1",
         "WHARF_UPLOAD_PROCESSES": "1",
         "WHARF_NGINX_WORKERS": "1",
@@ -86,6 +88,7 @@ def apart(
         }
         for name in "ab"
     }
+    KeyRing.create(base / "secrets.keys")
     # The replicas share auth's keys, as replicas on several machines would by a secret.
     (base / "a" / "auth").mkdir(0o700, parents=True)
     (base / "b").mkdir(0o700)

@@ -15,13 +15,14 @@ from wharf_upload.settings import Settings
 def run_until_signal(settings: Settings) -> None:
     """Run the jobs that the dispatcher sends through Redis, until TERM or INT.
 
-    Raises `SettingsError` if the worker runs the jobs itself.
+    Raises `SettingsError` if the worker runs the jobs itself, or the sealing keys are missing.
     """
     if settings.jobs_engine != DRAMATIQ:
         raise SettingsError(
             "WHARF_JOBS_ENGINE=threads: the worker runs the jobs; this command is for "
             "WHARF_JOBS_ENGINE=dramatiq"
         )
+    settings.check_seals(data_shared=settings.data_shared)
     stop = background.stop_at_signal()
     backends = bootstrap.open_backends(settings)
     # Several of these processes may have the same name, for example in compose.

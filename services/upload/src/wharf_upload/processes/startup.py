@@ -23,6 +23,7 @@ def read_settings() -> Settings:
     try:
         own = settings.read(Settings)
         own.check_serves()
+        own.check_seals(data_shared=own.data_shared)
         signals.load(own.receivers)
     except settings.SettingsError as error:
         sys.exit(f"wharf-upload: {error}")

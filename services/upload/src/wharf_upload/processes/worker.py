@@ -8,12 +8,16 @@ from __future__ import annotations
 import threading
 
 from wharf_upload import bootstrap, job_bootstrap, webhook_bootstrap
+from wharf_upload.job_settings import DRAMATIQ
 from wharf_upload.processes import background, ready_files
 from wharf_upload.settings import Settings
 
 
 def run_until_signal(settings: Settings) -> None:
-    """Run the background work until TERM or INT."""
+    """Run the background work until TERM or INT; raises `SettingsError`."""
+    if settings.jobs_engine != DRAMATIQ:
+        # This process signs webhooks itself.
+        settings.check_seals(data_shared=settings.data_shared)
     stop = background.stop_at_signal()
     name = f"worker-{settings.instance}"
     heard = background.follow_feed(settings, name, settings.data / "upload" / name, stop)
