@@ -163,6 +163,11 @@ bench-live: ## Measure the live channel with idle connections (ARGS='--connectio
 	@$(PREPARE) test
 	@$(BIN)/python -m loadtests.live $(ARGS)
 
+.PHONY: bench-webhooks
+bench-webhooks: ## Measure deliveries of webhooks next to a dead endpoint (ARGS='--rounds 1 --most 1.1')
+	@$(PREPARE) test
+	@$(BIN)/python -m loadtests.webhooks $(ARGS)
+
 .PHONY: bench-object-store
 bench-object-store: ## Compare Wharf on an object store with boto3 alone (ARGS='--rounds 1 --megabytes 256')
 	@$(PREPARE) test
