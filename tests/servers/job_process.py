@@ -3,7 +3,7 @@
 `python -m tests.servers.job_process worker` dispatches jobs, and runs them with the engine
 `threads`. `… jobs` runs the jobs of the engine `dramatiq`. Both read the settings of
 the upload service, and append a line `subject turn process` to the file `runs` in `WHARF_DATA`
-when a handler begins.
+when a handler begins. A second argument replaces the number of jobs that run at the same time.
 
 The first run of a job with a subject `held…` waits until the file `go` exists in `WHARF_DATA`, and
 every other job takes a moment.
@@ -17,6 +17,8 @@ import sys
 import threading
 import time
 from pathlib import Path
+
+import msgspec
 
 from servicekit import logs, settings
 from tests.servers.jobs import effect
@@ -66,14 +68,15 @@ class Handler:
         return None
 
 
-def main(role: str) -> None:
+def main(role: str, at_once: str = str(AT_ONCE)) -> None:
     """Run until TERM."""
+    lane = msgspec.structs.replace(LANE, at_once=int(at_once), window=int(at_once))
     own = settings.read(Settings)
     logs.configure("worker", own.log_level)
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     backends = bootstrap.open_backends(own)
-    lanes = {"test": LaneOfJobs(LANE, Handler(own.data))}
+    lanes = {"test": LaneOfJobs(lane, Handler(own.data))}
     if role == "jobs":
         job_bootstrap.run_workers(own, backends, lanes, stop)
     else:
