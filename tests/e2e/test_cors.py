@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.nginx_pid import nginx_pid
 from tests.servers.promised import ORIGINS_SECONDS, holds
 from tests.servers.wharf.api_client import LARGE, SMALL, Answer, ApiClient
 from tests.servers.wharf.instance import Wharf, running
@@ -333,7 +334,7 @@ def impatient(wharf: Wharf) -> Iterator[None]:
     """Make the gateway wait for the service only one second instead of a minute."""
     path = wharf.data / "run" / "nginx" / "snippets" / "small_body.conf"
     before = path.read_text()
-    master = int((wharf.data / "run" / "nginx" / "nginx.pid").read_text())
+    master = nginx_pid(wharf.data / "run/nginx")
 
     def reloaded(text: str) -> None:
         old = children(master)

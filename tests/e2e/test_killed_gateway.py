@@ -6,6 +6,7 @@ import os
 import signal
 from pathlib import Path
 
+from tests.servers.nginx_pid import nginx_pid
 from tests.servers.wharf.api_client import SMALL, ApiClient
 from tests.servers.wharf.instance import running
 from tests.servers.wharf.raw_http import until
@@ -18,7 +19,7 @@ def test_a_killed_nginx_comes_back() -> None:
         api = Signer(wharf).client()
         api.stored("before", SMALL)
         for _ in range(3):
-            master = int(Path(wharf.data, "run/nginx/nginx.pid").read_text())
+            master = nginx_pid(wharf.data / "run/nginx")
             services = set(wharf.processes("auth")) | set(wharf.processes("upload"))
             os.kill(master, signal.SIGKILL)
             assert until(lambda old=master: master_of(wharf.data) not in {0, old})

@@ -14,6 +14,7 @@ import pytest
 
 from tests.servers.certificates import Certificate
 from tests.servers.gateway import CONTINUE, HEAD, Running
+from tests.servers.nginx_pid import nginx_pid
 from tests.servers.wharf.raw_http import until
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -77,16 +78,15 @@ def test_a_hangup_with_a_broken_configuration_changes_nothing(gateway: Running) 
     assert until(lambda: "not reloaded" in gateway.output)
     assert gateway.answers()
     broken.write_text(whole)
-    before = gateway.folder.joinpath(f"run-{gateway.port}/nginx.pid").read_text()
+    before = nginx_pid(gateway.folder / f"run-{gateway.port}")
     gateway.process.send_signal(signal.SIGHUP)
     assert until(gateway.answers)
-    assert gateway.folder.joinpath(f"run-{gateway.port}/nginx.pid").read_text() == before
+    assert nginx_pid(gateway.folder / f"run-{gateway.port}") == before
 
 
 def test_without_nginx_it_ends(gateway: Running) -> None:
     """When nginx ends, the gateway exits with 1, so the platform starts the container again."""
-    pid = int(gateway.folder.joinpath(f"run-{gateway.port}/nginx.pid").read_text())
-    os.kill(pid, signal.SIGTERM)
+    os.kill(nginx_pid(gateway.folder / f"run-{gateway.port}"), signal.SIGTERM)
     assert gateway.process.wait(60) == 1
     assert "nginx ended with exit code 0" in gateway.output
 

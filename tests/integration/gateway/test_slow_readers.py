@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.servers.nginx import RunningGateway, running
+from tests.servers.nginx_pid import nginx_pid
 from tests.servers.uwsgi_apps import serving
 from tests.servers.wharf.raw_http import RawConnection, head, until
 
@@ -54,7 +55,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway
 def held(gateway: RunningGateway) -> int:
     """Return the number of responses that nginx stores on the disk; their files have no names."""
     folder = f"{gateway.gateway.settings.data}/answers/one/"
-    master = Path(f"{gateway.gateway.run}/nginx.pid").read_text().strip()
+    master = nginx_pid(gateway.gateway.run)
     workers = Path(f"/proc/{master}/task/{master}/children").read_text().split()
     found = 0
     for descriptors in (f"/proc/{worker}/fd" for worker in workers):

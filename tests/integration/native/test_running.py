@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.nginx_pid import nginx_pid
 from wharf_native.survivors import survivors
 
 from .conftest import Wharf
@@ -116,8 +117,7 @@ def test_a_killed_child_comes_back(start: Start) -> None:
     """
     wharf = start()
     wharf.wait_ready()
-    nginx_pid = int(Path(wharf.places.nginx, "nginx.pid").read_text())
-    os.kill(nginx_pid, signal.SIGKILL)
+    os.kill(nginx_pid(wharf.places.nginx), signal.SIGKILL)
     wharf.wait_until(lambda: "starting it again" in wharf.output, "the restart")
     url = f"http://127.0.0.1:{wharf.environment['WHARF_PORT']}/"
 
@@ -157,7 +157,7 @@ def test_starting_again_after_a_kill(start: Start) -> None:
     # The process manager and nginx's master are killed at the same time, as with `pkill -9`, so no
     # master ends its workers.
     os.kill(first.process.pid, signal.SIGSTOP)
-    masters = [int(Path(first.places.nginx, "nginx.pid").read_text())]
+    masters = [nginx_pid(first.places.nginx)]
     for pid in (*masters, first.process.pid):
         os.kill(pid, signal.SIGKILL)
     first.process.wait()
