@@ -17,6 +17,7 @@ from tests.servers.granted import SCOPES, SUBJECT, bearer, change, principal
 from tests.servers.receiver import OCTETS, Answer, ReceiverClient, answer_of, receiving
 from tests.servers.upload import UploadService, faults_in_counts
 from tests.servers.upload_invariants import assert_sound
+from tests.servers.wharf.raw_http import until
 from wharf_upload.domain.refusals import OutsideGrants
 
 INBOX = "write:default/in/"
@@ -162,6 +163,7 @@ def test_a_creation_whose_bytes_come_too_late(receiver: ReceiverClient) -> None:
     fields = {**named("in/a"), "Upload-Length": "3", "Content-Type": OCTETS}
     slow = receiver.open("POST", "/v1/uploads", 3, fields)
     slow.sendall(b"a")
+    assert until(lambda: any(service.settings.resumable_folder.iterdir()))
     change(service, FakeFeed(), "write:default/out/")
     assert said(answer_of(slow, b"bc")) == GONE
     assert service.records.usage("demo").files == 0
