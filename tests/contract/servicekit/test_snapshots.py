@@ -112,13 +112,19 @@ def test_there_and_back(filled: str, dialect: str, new_url: NewDatabase, tmp_pat
     assert file.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.parametrize("dialect", DIALECTS)
-def test_corrected_rows(dialect: str, new_url: NewDatabase, tmp_path: Path) -> None:
-    """Corrections change the rows in the transaction that writes them: all rows, or none."""
-    source, file, target = new_url("sqlite"), tmp_path / "saved.db", new_url(dialect)
+def saved(new_url: NewDatabase, tmp_path: Path) -> Path:
+    """Return the file of a saved SQLite database with rows."""
+    source, file = new_url("sqlite"), tmp_path / "saved.db"
     upgrade(source, MIGRATIONS)
     fill(source)
     snapshots.save(source, SCHEMA, file)
+    return file
+
+
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_corrected_rows(dialect: str, new_url: NewDatabase, tmp_path: Path) -> None:
+    """Corrections change the rows in the transaction that writes them: all rows, or none."""
+    file, target = saved(new_url, tmp_path), new_url(dialect)
     right = ("DELETE FROM files WHERE tenant <> ?", ("demo",))
     with pytest.raises(BackupError):
         snapshots.load(file, SCHEMA, target, [right, ("DELETE FROM nothing", ())])
@@ -200,10 +206,7 @@ def test_not_over_another(filled: str, dialect: str, new_url: NewDatabase, tmp_p
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_look_makes_nothing(dialect: str, new_url: NewDatabase, tmp_path: Path) -> None:
     """`require_loadable` creates neither a table nor a file."""
-    source, file, target = new_url("sqlite"), tmp_path / "saved.db", new_url(dialect)
-    upgrade(source, MIGRATIONS)
-    fill(source)
-    snapshots.save(source, SCHEMA, file)
+    file, target = saved(new_url, tmp_path), new_url(dialect)
     snapshots.require_loadable(file, SCHEMA, target)
     if dialect == "sqlite":
         assert not Path(target.removeprefix("sqlite:///")).parent.exists()

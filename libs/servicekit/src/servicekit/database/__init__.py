@@ -13,6 +13,7 @@ from servicekit.database.base import (
     OutcomeUnknown,
     OutOfSpace,
     Row,
+    Statement,
     UniqueViolation,
 )
 from servicekit.database.opening import open_database
@@ -24,6 +25,7 @@ __all__ = [
     "OutOfSpace",
     "OutcomeUnknown",
     "Row",
+    "Statement",
     "UniqueViolation",
     "open_database",
 ]

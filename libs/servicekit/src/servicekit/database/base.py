@@ -12,6 +12,8 @@ from servicekit.metric_buffers import Level, MetricBuffer
 # The default page size of SQLite.
 PAGE_BYTES = 4096
 Row = tuple[Any, ...]
+Statement = tuple[str, tuple[object, ...]]
+"""A statement with the placeholder `?`, and its parameters."""
 
 UNAVAILABLE, OUT_OF_SPACE, OUTCOME_UNKNOWN = "unavailable", "out_of_space", "outcome_unknown"
 ERROR_KINDS = (UNAVAILABLE, OUT_OF_SPACE, OUTCOME_UNKNOWN)

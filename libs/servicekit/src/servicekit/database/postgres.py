@@ -49,7 +49,8 @@ logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
 
 
 @functools.cache
-def _placeholders(sql: str) -> LiteralString:
+def placeholders(sql: str) -> LiteralString:
+    """Return a statement with the placeholders of psycopg instead of `?`."""
     return sql.replace("?", "%s")
 
 
@@ -132,13 +133,13 @@ class _PostgresConnection:
     def execute_many(self, sql: str, parameters: Iterable[Sequence[object]]) -> None:
         try:
             with self.raw.cursor() as cursor:
-                cursor.executemany(_placeholders(sql), cast("Iterable[Any]", parameters))
+                cursor.executemany(placeholders(sql), cast("Iterable[Any]", parameters))
         except psycopg.Error as error:
             raise self._failed(error) from error
 
     def _run(self, sql: str, parameters: Sequence[object]) -> psycopg.Cursor[Row]:
         try:
-            return self._cursor.execute(_placeholders(sql), parameters)
+            return self._cursor.execute(placeholders(sql), parameters)
         except psycopg.Error as error:
             raise self._failed(error) from error
 

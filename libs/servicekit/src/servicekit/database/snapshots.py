@@ -27,14 +27,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from servicekit import atomic_file
 from servicekit.database.backup_manifest import BackupError
+from servicekit.database.base import Statement
 from servicekit.database.migrating import ADVISORY_LOCK, engine_of, upgrade
 from servicekit.database.opening import sqlite_path
+from servicekit.database.postgres import placeholders
 
 _ROWS_AT_ONCE = 2000
 # The second of two concurrent restores waits for this lock, and then finds the database not empty.
 _RESTORE_LOCK = 0x72657374
-Statement = tuple[str, tuple[object, ...]]
-"""A statement with the placeholder `?`, and its parameters."""
 
 
 @dataclass(frozen=True)
@@ -199,8 +199,8 @@ def _copy(source: sa.Connection, target: sa.Connection, table: sa.Table, schema:
 
 
 def _run(target: sa.Connection, statement: str, parameters: tuple[object, ...]) -> None:
-    mark = "%s" if target.dialect.name == "postgresql" else "?"
-    target.exec_driver_sql(statement.replace("?", mark), parameters)
+    is_postgres = target.dialect.name == "postgresql"
+    target.exec_driver_sql(placeholders(statement) if is_postgres else statement, parameters)
 
 
 def _copy_in(target: sa.Connection, table: sa.Table, rows: sa.CursorResult[Any]) -> None:

@@ -246,10 +246,6 @@ class Records(
         """Return a description of the error in the database's schema, or `None`."""
 
 
-Statement = tuple[str, tuple[object, ...]]
-"""A statement that changes restored rows, with the placeholder `?`, and its parameters."""
-
-
 class SavedBlob(NamedTuple):
     """A blob that a row of a backup names: its size in bytes, its digest in hexadecimal digits."""
 

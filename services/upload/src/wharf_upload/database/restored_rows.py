@@ -6,7 +6,7 @@ continue this work, even if the restore was killed after the commit of the rows.
 
 from __future__ import annotations
 
-from wharf_upload.database.contract import Statement
+from servicekit.database import Statement
 from wharf_upload.domain.webhooks import DELIVERY_LANE
 
 _RESTORED = "A backup was restored. Retry or replay the delivery if you need it."

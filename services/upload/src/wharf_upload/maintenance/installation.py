@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from wharf_upload.database.contract import Records, SavedRows, Statement
+from servicekit.database import Statement
+from wharf_upload.database.contract import Records, SavedRows
 from wharf_upload.database.upload_contract import UploadRecords
 from wharf_upload.maintenance.collection_pause import GarbageCollectionPause
 from wharf_upload.storage.base import BlobName, BlobStore, Found
